@@ -1,0 +1,126 @@
+"""Names, units, order and priors of everything a record is drawn from.
+
+This is the only place that knows the order of the parameter columns, what a target is
+called on an axis, and how a seed becomes random numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gait.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """Uniform prior on [low, high], in the parameter's SI unit."""
+
+    low: float
+    high: float
+
+    def variance(self) -> float:
+        return (self.high - self.low) ** 2 / 12.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """A parameter, or a number computed from parameters, as it is named and labelled."""
+
+    name: str
+    symbol: str
+    unit: str
+    label: str
+    derive: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None
+    positive: bool = True
+
+
+_ALL = (
+    Quantity("mass", "m", "kg", "body mass"),
+    Quantity("stiffness", "k", "N/m", "leg stiffness"),
+    Quantity("rest_length", "l0", "m", "leg rest length"),
+    Quantity("x0", "x0", "m", "initial horizontal position", positive=False),
+    Quantity("y0", "y0", "m", "initial leg compression", positive=False),
+    Quantity("vx0", "vx0", "m/s", "initial forward speed"),
+    Quantity("step_length", "d", "m", "step length"),
+    Quantity(
+        "stiffness_to_mass", "k/m", "1/s²", "stiffness to mass",
+        derive=lambda values: values["stiffness"] / values["mass"],
+    ),
+    Quantity(
+        "mass_to_stiffness", "m/k", "s²", "mass to stiffness",
+        derive=lambda values: (
+            values["mass"] / values["stiffness"] if "mass" in values
+            else 1.0 / values["stiffness_to_mass"]
+        ),
+    ),
+)  # fmt: skip
+QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _ALL}
+
+SUBJECT = ("mass", "stiffness", "rest_length")
+"""Parameters of the person: drawn once for a record and never redrawn."""
+CIRCUMSTANCE = ("x0", "y0", "vx0", "step_length")
+"""Parameters of the trial: redrawn until the person walks."""
+NAMES = SUBJECT + CIRCUMSTANCE
+"""Order of the parameter columns, in memory and in every file."""
+
+PAPER_PRIORS: dict[str, Uniform] = {
+    "mass": Uniform(60.0, 75.0),
+    "stiffness": Uniform(8000.0, 10000.0),
+    "rest_length": Uniform(0.6, 0.8),
+    "x0": Uniform(0.0, 0.1),
+    "y0": Uniform(0.0, 0.1),
+    # The paper gives neither initial velocity nor step length: see README, "What the paper leaves open".
+    "vx0": Uniform(0.6, 0.9),
+    "step_length": Uniform(0.45, 0.55),
+}
+
+
+def check_priors(priors: Mapping[str, Uniform]) -> None:
+    """Raises `InputError` unless every prior is a proper range of its parameter."""
+    for name in NAMES:
+        low, high = priors[name].low, priors[name].high
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise InputError(
+                f"The range of {name} is empty: its lower end must lie below its upper end. "
+                f"Received: {low:g} to {high:g} {QUANTITIES[name].unit}. Give it as --{name}=LOW,HIGH."
+            )
+        if QUANTITIES[name].positive and low <= 0:
+            raise InputError(
+                f"The range of {name} must be positive. "
+                f"Received: {low:g} to {high:g} {QUANTITIES[name].unit}. Give it as --{name}=LOW,HIGH."
+            )
+
+
+def stream(seed: int, block: int) -> np.random.Generator:
+    """The random stream of one block of records: the same for any shard, thread or resumed run."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(block,))))
+
+
+def draw(
+    names: tuple[str, ...],
+    priors: Mapping[str, Uniform],
+    count: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Draws `count` independent rows of the named parameters from their priors.
+
+    Returns:
+        Array of shape [count, len(names)], SI units.
+    """
+    low = np.array([priors[name].low for name in names])
+    high = np.array([priors[name].high for name in names])
+    return low + (high - low) * generator.random((count, len(names)))
+
+
+def derive(name: str, values: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The named quantity from a table of others, or None where they do not determine it."""
+    if name in values:
+        return values[name]
+    try:
+        return QUANTITIES[name].derive(values)
+    except (KeyError, TypeError):  # a missing ingredient, or a quantity that nothing determines
+        return None
