@@ -79,6 +79,18 @@ PAPER_PRIORS: dict[str, Uniform] = {
 }
 
 
+def parse_range(name: str, words: list[str]) -> Uniform:
+    """The prior that a user has written as LOW,HIGH."""
+    try:
+        low, high = (float(word) for word in words)
+    except ValueError:
+        raise InputError(
+            f"The range of {name} needs two numbers [{QUANTITIES[name].unit}]. "
+            f"Received: {','.join(words)!r}. Give it as --{name}=LOW,HIGH."
+        ) from None
+    return Uniform(low, high)
+
+
 def check_priors(priors: Mapping[str, Uniform]) -> None:
     """Raises `InputError` unless every prior is a proper range of its parameter."""
     for name in NAMES:

@@ -1,0 +1,216 @@
+"""The description that makes a folder of shards a dataset. Readers obey it, not constants in code."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gait.channels import CHANNELS, check_channels
+from gait.errors import InputError
+from gait.files import read_json, sha256, write_json
+from gait.parameters import NAMES, QUANTITIES, Uniform
+from gait.population import Population
+
+FILE = "manifest.json"
+FORMAT_VERSION = 1
+SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
+RECORDS_PER_SHARD = 20_000
+_RESULTS = ("identity", "outcomes", "audit", "versions", "code_revision", "shards")
+_NEEDED = ("identity", "records", "channels", "parameters", "priors", "duration", "interval", "samples", "shards")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One file of consecutive records: `start` to `stop` of the whole dataset."""
+
+    name: str
+    split: str
+    start: int
+    stop: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a dataset will hold and how it is cut into files."""
+
+    population: Population
+    records: int
+    channels: tuple[str, ...]
+    shards: int | None = None
+
+    def __post_init__(self):
+        check_channels(self.channels)
+        if self.records < 10:
+            raise InputError(
+                f"A dataset needs at least 10 records to be split 80/10/10. Received: --records={self.records}."
+            )
+        if self.shards is not None and self.shards < 1:
+            raise InputError(f"The number of shards must be at least 1. Received: --shards={self.shards}.")
+
+    @property
+    def records_per_split(self) -> dict[str, int]:
+        validation = round(self.records * SPLITS["validation"])
+        test = round(self.records * SPLITS["test"])
+        return {"train": self.records - validation - test, "validation": validation, "test": test}
+
+    def layout(self) -> list[Shard]:
+        """All shards: the training split's first, every split's shards of nearly equal size."""
+        shards = self.shards or -(-self.records // RECORDS_PER_SHARD)
+        found, start = [], 0
+        for split, records in self.records_per_split.items():
+            count = min(records, max(1, round(shards * SPLITS[split])))
+            edges = [start + records * i // count for i in range(count + 1)]
+            found += [
+                Shard(f"{split}-{i:05d}-of-{count:05d}.tfrecord", split, edges[i], edges[i + 1]) for i in range(count)
+            ]
+            start += records
+        return found
+
+    def settings(self) -> dict:
+        """Everything that decides the bytes of the shards, as JSON; equal settings, equal dataset."""
+        population = self.population
+        return {
+            "format_version": FORMAT_VERSION,
+            "seed": population.seed,
+            "records": self.records_per_split,
+            "channels": {name: CHANNELS[name].unit for name in self.channels},
+            "parameters": {name: QUANTITIES[name].unit for name in NAMES},
+            "priors": {
+                name: {"distribution": "uniform", "low": prior.low, "high": prior.high}
+                for name, prior in ((name, population.priors[name]) for name in NAMES)
+            },
+            "gravity": population.gravity,
+            "duration": population.duration,
+            "interval": population.interval,
+            "samples": int(population.times.size),
+            "engine": {"name": population.engine, "tolerance": population.tolerance},
+            "shard_names": [shard.name for shard in self.layout()],
+        }
+
+
+def identity(settings: dict) -> str:
+    """A short name for the walks in a dataset, however they are cut into shards."""
+    content = {key: value for key, value in settings.items() if key != "shard_names"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A finished dataset, as read from its folder."""
+
+    folder: Path
+    content: dict
+
+    @property
+    def identity(self) -> str:
+        return self.content["identity"]
+
+    @property
+    def settings(self) -> dict:
+        """What `Plan.settings` was when the dataset was made."""
+        settings = {key: value for key, value in self.content.items() if key not in _RESULTS}
+        return settings | {"shard_names": list(self.content["shards"])}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(self.content["channels"])
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(self.content["parameters"])
+
+    @property
+    def samples(self) -> int:
+        return self.content["samples"]
+
+    @property
+    def priors(self) -> dict[str, Uniform]:
+        return {name: Uniform(prior["low"], prior["high"]) for name, prior in self.content["priors"].items()}
+
+    @property
+    def times(self):
+        return Population(duration=self.content["duration"], interval=self.content["interval"]).times
+
+    def summary(self) -> str:
+        """What the dataset holds and how it was checked, in a sentence or two."""
+        content = self.content
+        total = sum(content["records"].values())
+        draws = sum(content["outcomes"].values())
+        failed = {name: n for name, n in content["outcomes"].items() if n and name != "walked"}
+        checked = content["audit"]
+        return (
+            f"{total:,} walks ({', '.join(f'{n:,} {split}' for split, n in content['records'].items())}) "
+            f"with channels {', '.join(self.channels)}. {total / draws:.1%} of {draws:,} draws walked"
+            + (f" (the others ended in: {', '.join(f'{name} {n:,}' for name, n in failed.items())})" if failed else "")
+            + f". Audit: {checked['records']} records against the scipy reference, worst difference "
+            f"{checked['worst_m']:.1e} m."
+        )
+
+    def records(self, split: str) -> int:
+        return self.content["records"][split]
+
+    def shards(self, split: str) -> list[str]:
+        """Names of the split's files, in the order of their records."""
+        return [name for name, shard in self.content["shards"].items() if shard["split"] == split]
+
+    def repair_command(self) -> str:
+        return f"Run the simulate.py command of this dataset again (--out={self.folder}): it rewrites just that shard."
+
+    def check_shards(self, split: str) -> None:
+        """Raises `InputError` naming the first shard of a split that is not as it was written."""
+        names = self.shards(split)
+        with ThreadPoolExecutor() as pool:
+            for name, fault in zip(names, pool.map(lambda name: self._fault(name), names), strict=True):
+                if fault:
+                    raise InputError(f"The shard {self.folder / name} {fault}. {self.repair_command()}")
+
+    def _fault(self, name: str) -> str | None:
+        return shard_fault(self.folder / name, self.content["shards"][name])
+
+
+def shard_fault(path: Path, entry: dict) -> str | None:
+    """What is wrong with a shard, compared with its manifest entry; None if nothing is."""
+    if not path.is_file():
+        return "is missing"
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        return f"has {size:,} bytes instead of {entry['bytes']:,}"
+    if sha256(path) != entry["sha256"]:
+        return "is damaged: its checksum is not the one in the manifest"
+    return None
+
+
+def read(folder: Path) -> Manifest:
+    """Reads the manifest of a dataset.
+
+    Raises:
+        InputError: if the folder or its manifest is missing, unreadable or from a newer version.
+    """
+    path = folder / FILE
+    if not folder.is_dir():
+        raise InputError(f"There is no dataset at {folder}. Make one: python simulate.py --out={folder}")
+    if not path.is_file():
+        raise InputError(
+            f"{folder} has no {FILE}, so it is not a finished dataset. "
+            f"Make or finish it: python simulate.py --out={folder} (with the flags it was begun with)"
+        )
+    content = read_json(path, "manifest")
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        raise InputError(
+            f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. "
+            + ("Update this code." if newer else f"Make the dataset anew: python simulate.py --out={folder} --overwrite")
+        )
+    missing = [key for key in _NEEDED if key not in content]
+    if missing:
+        raise InputError(f"{path} is incomplete: it lacks {', '.join(missing)}. Restore the file from a copy.")
+    return Manifest(folder, content)
+
+
+def write(folder: Path, content: dict) -> Manifest:
+    write_json(folder / FILE, content)
+    return Manifest(folder, content)

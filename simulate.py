@@ -1,0 +1,66 @@
+"""Writes a dataset of simulated walks; without flags, the paper's million.
+
+    python simulate.py --out=data/walks
+    python simulate.py --out=data/small --records=100000 --channels=x,y --seed=1
+
+The same command again resumes an interrupted run and repairs missing or damaged shards.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from gait import scripting
+from gait.channels import CHANNELS
+from gait.integrators import ENGINES
+from gait.manifest import RECORDS_PER_SHARD, Plan
+from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
+from gait.population import Population
+from gait.progress import ProgressBar
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("out", "data/walks", "Folder of the dataset.")
+flags.DEFINE_integer("records", 1_000_000, "Number of walks, split 80/10/10.")
+flags.DEFINE_integer("seed", 0, "Key of all random numbers: same seed, same records.")
+flags.DEFINE_enum("engine", "taylor", list(ENGINES), "taylor: compiled. scipy: reference, thousands of times slower.")
+flags.DEFINE_list("channels", ["x", "y", "fx", "fy"], f"What to record: some of {', '.join(CHANNELS)}.")
+flags.DEFINE_float("duration", 15.0, "Length of a walk [s].")
+flags.DEFINE_float("interval", 0.1, "Time between samples [s].")
+flags.DEFINE_float("gravity", 10.0, "Gravitational acceleration [m/s²].")
+flags.DEFINE_integer("shards", None, f"Number of files; by default one for {RECORDS_PER_SHARD:,} records.")
+flags.DEFINE_integer("workers", None, "Files in work at the same time; by default one a core.")
+flags.DEFINE_integer("audit", 16, "Records to integrate again with the scipy reference.")
+flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
+for name in NAMES:
+    prior = PAPER_PRIORS[name]
+    flags.DEFINE_list(
+        name, [str(prior.low), str(prior.high)], f"Range of {QUANTITIES[name].label} [{QUANTITIES[name].unit}]."
+    )
+
+
+def main():
+    from gait import dataset  # only now: it loads TensorFlow
+
+    population = Population(
+        seed=FLAGS.seed,
+        priors={name: parse_range(name, FLAGS[name].value) for name in NAMES},
+        gravity=FLAGS.gravity,
+        duration=FLAGS.duration,
+        interval=FLAGS.interval,
+        engine=FLAGS.engine,
+    )
+    written = dataset.write(
+        Path(FLAGS.out),
+        Plan(population, FLAGS.records, tuple(FLAGS.channels), FLAGS.shards),
+        workers=FLAGS.workers,
+        audit=FLAGS.audit,
+        overwrite=FLAGS.overwrite,
+        progress=ProgressBar("records", sys.stderr),
+    )
+    print(f"{FLAGS.out} holds {written.summary()}")
+    print(f"Next: python train.py --data={FLAGS.out} --scenario=three_parameter --out=runs/three_parameter")
+
+
+if __name__ == "__main__":
+    app.run(scripting.main(main))
