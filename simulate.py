@@ -19,6 +19,9 @@ from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
 from gait.population import Population
 from gait.progress import ProgressBar
 
+with scripting.hushed():
+    from gait import dataset
+
 FLAGS = flags.FLAGS
 flags.DEFINE_string("out", "data/walks", "Folder of the dataset.")
 flags.DEFINE_integer("records", 1_000_000, "Number of walks, split 80/10/10.")
@@ -40,8 +43,6 @@ for name in NAMES:
 
 
 def main():
-    from gait import dataset  # only now: it loads TensorFlow
-
     population = Population(
         seed=FLAGS.seed,
         priors={name: parse_range(name, FLAGS[name].value) for name in NAMES},

@@ -1,0 +1,1 @@
+def learning_curves(x): pass

@@ -1,0 +1,465 @@
+"""Fitting the network: data feed, device strategy, history, checkpoints and the finished model."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+import os
+import resource
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gait import dataset, files, manifest, provenance
+from gait.errors import InputError
+from gait.manifest import Manifest
+from gait.network import dense_network, in_physical_units
+from gait.parameters import derive
+from gait.scenarios import SCENARIOS, Scenario
+
+ACTIVATIONS = ("swish", "relu", "tanh", "gelu", "elu", "selu")
+OPTIMIZERS = ("adam", "nadam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("cosine", "constant")
+STRATEGIES = ("auto", "mirrored", "default")
+CACHES = ("memory", "none")
+
+_STREAM_BUFFER = 50_000  # records kept for shuffling when the data do not fit in memory
+_VALIDATION_BATCH = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that decides the result of a training run; what the paper leaves open has our choice.
+
+    Attributes:
+        scenario: name of a row of `gait.scenarios.SCENARIOS`.
+        epochs, batch_size, seed: as usual; the batch is shared by all replicas.
+        activation, optimizer, learning_rate, schedule: see README, "Choice of optimiser".
+        cache: "memory" reads the training split once, "none" streams it in every epoch.
+        strategy: "auto" is `MirroredStrategy` over all visible GPUs, or TensorFlow's default without one.
+        checkpoint_every: epochs between checkpoints.
+    """
+
+    scenario: str
+    epochs: int = 500
+    batch_size: int = 1000
+    seed: int = 0
+    activation: str = "swish"
+    optimizer: str = "adam"
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    cache: str = "memory"
+    strategy: str = "auto"
+    checkpoint_every: int = 5
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InputError(f"The learning rate must be positive. Received: --learning_rate={self.learning_rate}.")
+        if self.seed < 0:
+            raise InputError(f"The seed must not be negative. Received: --seed={self.seed}.")
+
+    @property
+    def row(self) -> Scenario:
+        return SCENARIOS[self.scenario]
+
+
+# Run folders ---------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The folder of one training run."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.npz"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.keras"
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result.json"
+
+
+def open_run(folder: Path, settings: Settings, described: Manifest) -> Run:
+    """Begins a run in a folder, or continues the same run.
+
+    Raises:
+        InputError: if the folder holds a run with other settings or other data.
+    """
+    run = Run(folder)
+    config = {
+        "settings": dataclasses.asdict(settings),
+        "inputs": list(settings.row.inputs),
+        "targets": list(settings.row.targets),
+        "data": str(described.folder),
+        "dataset": described.identity,
+    }
+    if run.config.exists():
+        earlier = files.read_json(run.config, "run configuration")
+        before, now = _flat(earlier, config), _flat(config, config)
+        differing = [
+            f"{key} {before.get(key)!r} instead of {now[key]!r}" for key in now if key != "data" and before.get(key) != now[key]
+        ]  # fmt: skip
+        if differing:
+            raise InputError(
+                f"{folder} holds another run: {', '.join(differing)}. "
+                "Choose another --out, or repeat the flags of that run to continue it."
+            )
+    else:
+        files.make_folder(folder)
+        files.write_json(
+            run.config, config | {"versions": provenance.versions(), "code_revision": provenance.code_revision()}
+        )
+    return run
+
+
+def _flat(config: dict, template: dict) -> dict:
+    return {key: config.get(key) for key in template if key != "settings"} | config.get("settings", {})
+
+
+# Data ----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Moments:
+    """Running mean and standard deviation of the columns of batches [n, columns], in float64."""
+
+    count: int = 0
+    mean: np.ndarray | float = 0.0
+    squares: np.ndarray | float = 0.0
+
+    def add(self, batch: np.ndarray) -> None:
+        batch = batch.astype(np.float64)
+        mean = batch.mean(axis=0)
+        batch -= mean
+        count, shift = self.count + len(batch), mean - self.mean
+        self.squares += np.einsum("ij,ij->j", batch, batch) + shift**2 * (self.count * len(batch) / count)
+        self.mean += shift * (len(batch) / count)
+        self.count = count
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Standard deviations; 1 for a column that never changes, which standardises to 0."""
+        sd = np.sqrt(self.squares / self.count)
+        return np.where(sd > 1e-12 * np.maximum(np.abs(self.mean), 1.0), sd, 1.0)
+
+
+class Feed:
+    """Standardised batches of a scenario: a fresh permutation in every epoch, known by seed and epoch alone.
+
+    Attributes:
+        train, validation: `tf.data.Dataset` of (inputs, targets); `train` is the epoch `epoch`.
+        epoch: variable that selects the permutation.
+        steps: batches in an epoch; what is left over from the last whole batch waits for another epoch.
+        input_moments, target_moments: statistics of the training split.
+    """
+
+    def __init__(self, described: Manifest, settings: Settings):
+        self._described, self._scenario = described, settings.row
+        self._seed, self._batch = settings.seed, settings.batch_size
+        records = described.records("train")
+        if settings.batch_size > records:
+            raise InputError(
+                f"A batch must not be larger than the training split, which has {records:,} records. "
+                f"Received: --batch_size={settings.batch_size}."
+            )
+        self.steps = records // settings.batch_size
+        self.input_moments, self.target_moments = Moments(), Moments()
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        inputs, targets = self._read("train", keep=settings.cache == "memory", measure=True)
+        of_an_epoch = self._permuted(inputs, targets) if settings.cache == "memory" else self._streamed()
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        # The variable is read when an iterator is made, which Keras does at the beginning of an epoch.
+        self.train = (
+            tf.data.Dataset.range(1)
+            .flat_map(lambda _: of_an_epoch(self.epoch))
+            .apply(tf.data.experimental.assert_cardinality(self.steps))
+            .prefetch(tf.data.AUTOTUNE)
+            .with_options(options)
+        )
+        self.validation = self._in_order(*self._read("validation", keep=True)).with_options(options)
+
+    def _read(self, split: str, keep: bool, measure: bool = False):
+        """Standardised inputs and targets of a split as tensors, or None if they are not to be kept."""
+        count, filled = self._described.records(split), 0
+        kept = None
+        for inputs, parameters in dataset.batches(self._described, split, self._scenario.inputs):
+            targets = self._targets(parameters)
+            if measure:
+                self.input_moments.add(inputs)
+                self.target_moments.add(targets)
+            if keep:
+                if kept is None:
+                    kept = [np.empty((count, a.shape[1]), np.float32) for a in (inputs, targets)]
+                kept[0][filled : filled + len(inputs)] = inputs
+                kept[1][filled : filled + len(inputs)] = targets
+                filled += len(inputs)
+        if kept is None:
+            return None, None
+        for array, moments in zip(kept, (self.input_moments, self.target_moments), strict=True):
+            array -= np.float32(moments.mean)
+            array /= np.float32(moments.sd)
+        return tuple(tf.convert_to_tensor(array) for array in kept)
+
+    def _targets(self, parameters):
+        """Targets [n, t] from parameters [n, 7]; numpy or TensorFlow alike."""
+        table = {name: parameters[:, i] for i, name in enumerate(self._described.parameters)}
+        columns = [derive(name, table) for name in self._scenario.targets]
+        return np.stack(columns, axis=1) if isinstance(parameters, np.ndarray) else tf.stack(columns, axis=1)
+
+    def _permuted(self, inputs: tf.Tensor, targets: tf.Tensor):
+        """An epoch from memory: rows are gathered by a permutation."""
+
+        def of_an_epoch(epoch):
+            order = tf.random.experimental.stateless_shuffle(tf.range(len(inputs)), seed=[self._seed, epoch])
+            order = tf.reshape(order[: self.steps * self._batch], [self.steps, self._batch])
+            rows = tf.data.Dataset.from_tensor_slices(order)
+            return rows.map(lambda i: (tf.gather(inputs, i), tf.gather(targets, i)), num_parallel_calls=tf.data.AUTOTUNE)
+
+        return of_an_epoch
+
+    def _streamed(self):
+        """An epoch from disk: the files in random order, several at a time, through a shuffling buffer."""
+        paths = [str(self._described.folder / name) for name in self._described.shards("train")]
+        input_mean, input_sd = np.float32(self.input_moments.mean), np.float32(self.input_moments.sd)
+        target_mean, target_sd = self.target_moments.mean, self.target_moments.sd
+
+        def standardised(records):
+            inputs, parameters = dataset.parse(records, self._scenario.inputs, self._described.samples)
+            targets = (self._targets(parameters) - target_mean) / target_sd
+            return (inputs - input_mean) / input_sd, tf.cast(targets, tf.float32)
+
+        def of_an_epoch(epoch):
+            order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seed=[self._seed, epoch])
+            records = tf.data.Dataset.from_tensor_slices(order).interleave(
+                tf.data.TFRecordDataset, cycle_length=8, block_length=100, num_parallel_calls=tf.data.AUTOTUNE
+            )
+            records = records.shuffle(_STREAM_BUFFER, seed=self._seed + epoch, reshuffle_each_iteration=False)
+            records = records.batch(self._batch, drop_remainder=True)
+            return records.map(standardised, num_parallel_calls=tf.data.AUTOTUNE)
+
+        return of_an_epoch
+
+    def _in_order(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.data.Dataset:
+        count = len(inputs)
+        batches = -(-count // _VALIDATION_BATCH)
+
+        def rows(i):
+            first = i * _VALIDATION_BATCH
+            last = tf.minimum(first + _VALIDATION_BATCH, count)
+            return inputs[first:last], targets[first:last]
+
+        return tf.data.Dataset.range(batches).map(rows).prefetch(1)
+
+
+# Fitting -------------------------------------------------------------------------------------
+
+
+class R2(keras.metrics.Metric):
+    """Coefficient of determination of each target, as separate columns `r2_<target>` of the history."""
+
+    def __init__(self, targets: tuple[str, ...]):
+        super().__init__(name="r2")
+        self._targets = targets
+        shape = (len(targets),)
+        self._count = self.add_weight(shape=(), initializer="zeros", name="count")
+        self._sum = self.add_weight(shape=shape, initializer="zeros", name="sum")
+        self._squares = self.add_weight(shape=shape, initializer="zeros", name="squares")
+        self._residual = self.add_weight(shape=shape, initializer="zeros", name="residual")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self._count.assign_add(tf.cast(tf.shape(y_true)[0], tf.float32))
+        self._sum.assign_add(tf.reduce_sum(y_true, axis=0))
+        self._squares.assign_add(tf.reduce_sum(tf.square(y_true), axis=0))
+        self._residual.assign_add(tf.reduce_sum(tf.math.squared_difference(y_true, y_pred), axis=0))
+
+    def result(self):
+        total = self._squares - tf.square(self._sum) / self._count
+        values = 1.0 - tf.math.divide_no_nan(self._residual, total)
+        return {f"r2_{target}": values[i] for i, target in enumerate(self._targets)}
+
+
+class Journal(keras.callbacks.Callback):
+    """Keeps what a run has reached: `history.csv`, the best weights and checkpoints to go on from.
+
+    A checkpoint is one file that replaces the one before it, so at any moment there is a whole
+    one. Rows of the history that are younger than the checkpoint are written again by the
+    resumed run, with the same numbers.
+    """
+
+    def __init__(self, run: Run, feed: Feed, every: int, columns: list[str]):
+        super().__init__()
+        self._run, self._feed, self._every = run, feed, every
+        self._columns = ["epoch", "seconds", *columns]
+        self.best_loss, self.best_epoch, self.best_weights = math.inf, 0, []
+
+    def _state(self) -> list:
+        return [*self.model.weights, *self.model.optimizer.variables]
+
+    def resume(self) -> int:
+        """Restores the last checkpoint, if there is one; returns the number of finished epochs."""
+        finished = 0
+        if self._run.checkpoint.exists():
+            with np.load(self._run.checkpoint) as saved:
+                finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
+                self.best_loss = float(saved["best_loss"])
+                for i, variable in enumerate(self._state()):
+                    variable.assign(saved[f"state_{i}"])
+                self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
+        rows = []
+        if finished:
+            with self._run.history.open(newline="") as file:
+                rows = list(csv.reader(file))[1 : finished + 1]
+        lines = [",".join(row) + "\n" for row in (self._columns, *rows)]
+        files.write_text(self._run.history, "".join(lines))
+        return finished
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._feed.epoch.assign(epoch)
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not all(math.isfinite(value) for value in logs.values()):
+            raise InputError(
+                f"The loss became {logs['loss']} in epoch {epoch + 1}: training has diverged and was stopped. "
+                f"Earlier epochs are in {self._run.history}. Train anew with a lower --learning_rate in another --out."
+            )
+        values = {"epoch": epoch + 1, "seconds": round(time.monotonic() - self._began, 3), **logs}
+        with files.storage_errors(self._run.folder), self._run.history.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow([values[column] for column in self._columns])
+        if logs["val_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = logs["val_loss"], epoch + 1
+            self.best_weights = self.model.get_weights()
+        if (epoch + 1) % self._every == 0:
+            self._save(epoch + 1)
+
+    def _save(self, finished: int) -> None:
+        content = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
+        content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._state())}
+        content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
+        temporary = files.temporary_name(self._run.checkpoint)
+        with files.storage_errors(self._run.folder):
+            with temporary.open("wb") as file:
+                np.savez(file, **content)
+            files.replace_durably(temporary, self._run.checkpoint)
+
+
+def choose_strategy(name: str) -> tf.distribute.Strategy:
+    """The device strategy of a name in `STRATEGIES`."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if name == "mirrored" or (name == "auto" and gpus):
+        return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
+    return tf.distribute.get_strategy()
+
+
+def _use_threads_well() -> None:
+    """One thread an operation, operations side by side: the layers are too small to be cut up further."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count() or 1)
+    except RuntimeError:  # TensorFlow is in use already, as in tests; this concerns nothing but speed
+        return
+
+
+def train(data: Path, folder: Path, settings: Settings, verbose: int | str = "auto") -> dict:
+    """Trains a scenario's network on a dataset, or continues an interrupted training.
+
+    Args:
+        data: dataset folder.
+        folder: run folder; gets config.json, history.csv, model.keras and result.json.
+        settings: what to train and how.
+        verbose: see `keras.Model.fit`.
+
+    Returns:
+        Content of result.json: epochs, best epoch and its validation loss, seconds, peak memory.
+
+    Raises:
+        InputError: if the data or the folder do not fit the settings, or if training diverges.
+    """
+    described = manifest.read(data)
+    dataset.require_channels(described, settings.row.inputs)
+    run = open_run(folder, settings, described)
+    if run.model.exists() and run.result.exists():
+        return files.read_json(run.result, "training result")
+    _use_threads_well()
+    tf.get_logger().setLevel("ERROR")
+    keras.utils.set_random_seed(settings.seed)
+    feed = Feed(described, settings)
+    strategy = choose_strategy(settings.strategy)
+    with strategy.scope():
+        core = compiled_network(settings, feed.steps, described.samples, strategy)
+        targets = settings.row.targets
+        columns = [p + name for name in ("loss", *(f"r2_{t}" for t in targets)) for p in ("", "val_")]
+        journal = Journal(run, feed, settings.checkpoint_every, columns)
+        journal.set_model(core)
+        finished = journal.resume()
+    if finished < settings.epochs:
+        core.fit(
+            feed.train,
+            shuffle=False,  # the feed does it
+            validation_data=feed.validation,
+            initial_epoch=finished,
+            epochs=settings.epochs,
+            callbacks=[journal],
+            verbose=verbose,
+        )
+    core.set_weights(journal.best_weights)
+    inputs, outputs = feed.input_moments, feed.target_moments
+    model = in_physical_units(core, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
+    with files.storage_errors(folder):
+        temporary = folder / ".model.tmp.keras"
+        model.save(temporary)
+        files.replace_durably(temporary, run.model)
+    with run.history.open(newline="") as file:
+        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    result = {
+        "epochs": settings.epochs,
+        "best_epoch": journal.best_epoch,
+        "best_val_loss": journal.best_loss,
+        "seconds": seconds,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    files.write_json(run.result, result)
+    run.checkpoint.unlink(missing_ok=True)
+    return result
+
+
+def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.distribute.Strategy) -> keras.Model:
+    """The scenario's network, ready to be fitted to standardised batches."""
+    row = settings.row
+    core = dense_network(len(row.inputs) * samples, len(row.targets), settings.activation)
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
+    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
+    core.compile(
+        optimizer,
+        loss="mse",
+        metrics=[R2(row.targets)],
+        # Several batches in one call of the graph. With several replicas, Keras fails at more than one.
+        steps_per_execution=min(steps, 100) if strategy.num_replicas_in_sync == 1 else 1,
+        jit_compile=False if not tf.config.list_logical_devices("GPU") else "auto",  # slower on a CPU
+    )
+    core.optimizer.build(core.trainable_variables)
+    return core

@@ -1,0 +1,62 @@
+"""Trains a scenario's network on a dataset; without flags, as in the paper: 500 epochs, batches of 1000.
+
+    python train.py --data=data/walks --scenario=three_parameter --out=runs/three_parameter
+    python train.py --data=data/walks --scenario=two_parameter --out=runs/two_parameter
+
+The same command again continues an interrupted run.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from gait import scripting
+from gait.scenarios import SCENARIOS
+
+with scripting.hushed():
+    from gait import report, training
+
+FLAGS = flags.FLAGS
+DEFAULTS = training.Settings("three_parameter")
+flags.DEFINE_string("data", "data/walks", "Folder of the dataset, see simulate.py.")
+flags.DEFINE_enum("scenario", DEFAULTS.scenario, list(SCENARIOS), "What to estimate from which channels.")
+flags.DEFINE_string("out", None, "Folder of the run; by default runs/SCENARIO.")
+flags.DEFINE_integer("epochs", DEFAULTS.epochs, "Passes over the training split.")
+flags.DEFINE_integer("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
+flags.DEFINE_integer("seed", DEFAULTS.seed, "Key of the initial weights and of the order of the records.")
+flags.DEFINE_enum("activation", DEFAULTS.activation, training.ACTIVATIONS, "Activation of the hidden layers.")
+flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, training.OPTIMIZERS, "Optimiser.")
+flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
+flags.DEFINE_enum("schedule", DEFAULTS.schedule, training.SCHEDULES, "Course of the learning rate.")
+flags.DEFINE_enum("cache", DEFAULTS.cache, training.CACHES, "memory: read once. none: stream from disk every epoch.")
+flags.DEFINE_enum("strategy", DEFAULTS.strategy, training.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
+flags.DEFINE_integer("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
+
+
+def main():
+    out = Path(FLAGS.out or f"runs/{FLAGS.scenario}")
+    settings = training.Settings(
+        FLAGS.scenario,
+        epochs=FLAGS.epochs,
+        batch_size=FLAGS.batch_size,
+        seed=FLAGS.seed,
+        activation=FLAGS.activation,
+        optimizer=FLAGS.optimizer,
+        learning_rate=FLAGS.learning_rate,
+        schedule=FLAGS.schedule,
+        cache=FLAGS.cache,
+        strategy=FLAGS.strategy,
+        checkpoint_every=FLAGS.checkpoint_every,
+    )
+    result = training.train(Path(FLAGS.data), out, settings, verbose=1 if sys.stdout.isatty() else 2)
+    report.learning_curves(out)
+    print(
+        f"{out} holds the model with the lowest validation loss, {result['best_val_loss']:.6f} after epoch "
+        f"{result['best_epoch']} of {result['epochs']} ({result['seconds']:.0f} s of training)."
+    )
+    print(f"Next: python evaluate.py --run={out}")
+
+
+if __name__ == "__main__":
+    app.run(scripting.main(main))
