@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from gait import scripting
+from gait import manifest, scripting
 from gait.scenarios import SCENARIOS
 
 with scripting.hushed():
@@ -50,7 +50,7 @@ def main():
         checkpoint_every=FLAGS.checkpoint_every,
     )
     result = training.train(Path(FLAGS.data), out, settings, verbose=1 if sys.stdout.isatty() else 2)
-    report.learning_curves(out)
+    report.learning_curves(out, manifest.read(Path(FLAGS.data)))
     print(
         f"{out} holds the model with the lowest validation loss, {result['best_val_loss']:.6f} after epoch "
         f"{result['best_epoch']} of {result['epochs']} ({result['seconds']:.0f} s of training)."

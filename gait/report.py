@@ -1,1 +1,253 @@
-def learning_curves(x): pass
+"""Figures and the written report of a run. The only module that draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gait import files
+from gait.ceilings import best_estimate, ceiling
+from gait.manifest import Manifest
+from gait.metrics import Verdict
+from gait.parameters import QUANTITIES, Uniform
+
+TRUTH, NETWORK, BEST = "0.55", "#1f5fa8", "#d1495b"
+"""Colours: what is so, what the network says, what is the best anyone could say."""
+_STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+_VERDICT_IN_SHORT = {
+    Verdict.RECOVERED: "recovered",
+    Verdict.AT_CEILING: "not recoverable",
+    Verdict.BELOW_CEILING: "below its ceiling",
+    Verdict.ABOVE_CEILING: "above its ceiling!",
+    Verdict.UNDETERMINED: "too few records",
+}
+
+
+def _symbol(name: str) -> str:
+    return {"rest_length": r"$\ell_0$"}.get(name, f"${QUANTITIES[name].symbol}$")
+
+
+def _axis_label(name: str, prefix: str = "") -> str:
+    quantity = QUANTITIES[name]
+    words = f"{prefix} {quantity.label}".strip()
+    return f"{words[0].upper()}{words[1:]} {_symbol(name)} [{quantity.unit}]"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with files.storage_errors(path.parent):
+        temporary = path.with_name(f".{path.stem}.tmp.png")
+        figure.savefig(temporary, dpi=130)
+        temporary.replace(path)
+
+
+# Learning curves -----------------------------------------------------------------------------
+
+
+def learning_curves(run_folder: Path, described: Manifest) -> None:
+    """Draws learning_curves.png: the loss, and R² of each target, each beside its ceiling (Sameni, Fig. 4a, b).
+
+    Args:
+        run_folder: run with config.json and history.csv.
+        described: dataset that the run was trained on.
+    """
+    config = files.read_json(run_folder / "config.json", "run configuration")
+    history = pd.read_csv(run_folder / "history.csv")
+    targets, inputs = config["targets"], tuple(config["inputs"])
+    limits = {target: ceiling(target, inputs, described.priors).r2 for target in targets}
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(3.4 * (1 + len(targets)), 3.3), layout="constrained")
+        axes = figure.subplots(1, 1 + len(targets))
+        _loss_panel(axes[0], history, 1.0 - np.mean(list(limits.values())))
+        for axis, target in zip(axes[1:], targets, strict=True):
+            _r2_panel(axis, history, target, limits[target])
+        for axis in axes:
+            axis.set_xlabel("Epoch")
+            axis.set_xlim(1, max(2, history["epoch"].max()))
+        _save(figure, run_folder / "learning_curves.png")
+
+
+def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
+    axis.plot(history["epoch"], history["loss"], color=NETWORK, lw=1.2, label="training")
+    axis.plot(history["epoch"], history["val_loss"], color="black", lw=0.8, label="validation")
+    if floor > 0.0:
+        axis.axhline(floor, color=BEST, ls="--", lw=1.2, label=f"lowest possible, {floor:.3f}")
+        axis.set_ylim(top=min(history["loss"].max(), 2.0 * floor))
+    else:
+        axis.set_yscale("log")
+    axis.set_title("The loss converges")
+    axis.set_ylabel("Mean squared error of\nstandardised targets [1]")
+    axis.legend(fontsize=8)
+
+
+def _r2_panel(axis: Axes, history: pd.DataFrame, target: str, limit: float) -> None:
+    training, validation = history[f"r2_{target}"], history[f"val_r2_{target}"]
+    axis.plot(history["epoch"], training, color=NETWORK, lw=1.2, label="training")
+    axis.plot(history["epoch"], validation, color="black", lw=0.8, label="validation")
+    axis.axhline(limit, color=BEST, ls="--", lw=1.2, label=f"highest possible, {limit:.4g}")
+    axis.set_ylim(0.0, 1.05)
+    quantity = QUANTITIES[target]
+    short = "can be known" if limit == 1.0 else "cannot be known"
+    axis.set_title(f"{quantity.label[0].upper()}{quantity.label[1:]} {_symbol(target)}: {short}")
+    axis.set_ylabel(f"R² of {_symbol(target)} [1]")
+    axis.legend(fontsize=8, loc="lower right")
+
+
+# Scatter -------------------------------------------------------------------------------------
+
+
+def scatter(run_folder: Path, predictions: pd.DataFrame, scored: Mapping, priors: Mapping[str, Uniform]) -> None:
+    """Draws scatter.png: estimate against truth (Sameni, Figs. 4c, 5c and 6).
+
+    A target that cannot be known gets a second panel, over the ratio k/m that can be: the truth
+    fills the range of people with that ratio, and the network follows its mean.
+
+    Args:
+        run_folder: where to.
+        predictions: content of predictions.csv.
+        scored: content of metrics.json.
+        priors: range of each parameter.
+    """
+    hidden = [name for name in scored if scored[name]["ceiling_r2"] < 1.0]
+    columns = max(len(scored), 1)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(3.5 * columns, 3.7 * (2 if hidden else 1)), layout="constrained")
+        axes = figure.subplots(2 if hidden else 1, columns, squeeze=False)
+        for axis, name in zip(axes[0], scored, strict=True):
+            _truth_panel(axis, predictions, name, scored[name], priors)
+        for name in hidden:
+            _ratio_panel(axes[1, list(scored).index(name)], predictions, name, priors)
+        spare = [axis for axis, name in zip(axes[-1], scored, strict=True) if hidden and name not in hidden]
+        for axis in spare:
+            axis.set_axis_off()
+        if spare:
+            _explanation(spare[0])
+        _save(figure, run_folder / "scatter.png")
+
+
+def _density(axis: Axes, x: np.ndarray, y: np.ndarray, ranges, colours: str) -> None:
+    bins = int(np.clip(np.sqrt(len(x)) / 2, 20, 120))
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=bins, range=ranges)
+    counts[counts == 0] = np.nan
+    norm = matplotlib.colors.LogNorm(1, max(2.0, np.nanmax(counts, initial=2.0)))
+    axis.pcolormesh(x_edges, y_edges, counts.T, cmap=colours, norm=norm, rasterized=True)
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(np.min(values)), float(np.max(values))
+    margin = 0.03 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _truth_panel(axis: Axes, predictions: pd.DataFrame, name: str, entry: Mapping, priors) -> None:
+    truth, estimate = predictions[name].to_numpy(), predictions[f"{name}_estimate"].to_numpy()
+    span = _span(truth)
+    _density(axis, truth, np.clip(estimate, *span), (span, span), "Blues")
+    axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
+    if entry["ceiling_r2"] < 1.0:
+        ratio = predictions["stiffness_to_mass"].to_numpy()
+        best, _ = best_estimate(name, ratio, priors["mass"], priors["stiffness"])
+        groups = pd.Series(best).groupby(pd.cut(truth, 25))
+        middle = [interval.mid for interval in groups.groups]
+        low, mean, high = groups.quantile(0.05), groups.mean(), groups.quantile(0.95)
+        axis.plot(middle, mean, color=BEST, lw=1.6, label="best possible estimate:\nmean, 90 % range")
+        axis.fill_between(middle, low, high, color=BEST, alpha=0.15, lw=0)
+    reached = "–" if entry["r2"] is None else f"{entry['r2']:.4f}"
+    verdict = _VERDICT_IN_SHORT[Verdict(entry["verdict"])] if entry["ceiling_r2"] == 1.0 else "not recoverable"
+    axis.set_title(f"{_symbol(name)}: {verdict}\nR² {reached}, highest possible {entry['ceiling_r2']:.4g}")
+    axis.set(xlim=span, ylim=span, xlabel=_axis_label(name, "true"), ylabel=_axis_label(name, "estimated"))
+    axis.set_aspect("equal")
+    axis.legend(fontsize=8, loc="upper left")
+
+
+def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mapping[str, Uniform]) -> None:
+    ratio = predictions["stiffness_to_mass"].to_numpy()
+    spans = (_span(ratio), _span(predictions[name].to_numpy()))
+    _density(axis, ratio, predictions[name].to_numpy(), spans, "Greys")
+    grid = np.linspace(ratio.min(), ratio.max(), 200)
+    mean, _ = best_estimate(name, grid, priors["mass"], priors["stiffness"])
+    chosen = predictions.sample(min(len(predictions), 1500), random_state=0)
+    axis.plot(
+        chosen["stiffness_to_mass"], chosen[f"{name}_estimate"], ".", ms=2.5, color=NETWORK, label="network's estimate"
+    )
+    axis.plot(grid, mean, color=BEST, lw=1.6, label=f"best possible: mean {_symbol(name)} at this $k/m$")
+    axis.plot([], [], "s", color=TRUTH, label="the people")
+    axis.set_title(f"What the network has learned of {_symbol(name)}")
+    axis.set(
+        xlim=spans[0],
+        ylim=spans[1],
+        xlabel=_axis_label("stiffness_to_mass", "true"),
+        ylabel=_axis_label(name),
+    )
+    axis.legend(fontsize=8, loc="lower center" if name == "mass" else "upper left")
+
+
+def _explanation(axis: Axes) -> None:
+    axis.text(
+        0.0,
+        0.95,
+        "Two people with the same $k/m$ and $\\ell_0$ walk alike.\n"
+        "So a recording tells k/m, and of m and k only\n"
+        "the range that people with that k/m have (grey).\n"
+        "The best answer to “which m?” is the mean of that\n"
+        "range (red): the edges of the prior, nothing about\n"
+        "the person. The network (blue) learns just that.",
+        va="top",
+        transform=axis.transAxes,
+    )
+
+
+# Report --------------------------------------------------------------------------------------
+
+
+def table(scored: Mapping[str, Mapping]) -> str:
+    """The metrics as a Markdown table."""
+    rows = [
+        "| quantity | R² (95 % interval) | highest possible R² | RMSE | lowest possible RMSE | bias | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, entry in scored.items():
+        low, high = entry["r2_interval"]
+        reached = "–" if entry["r2"] is None else f"{entry['r2']:.5f} ({low:.5f} to {high:.5f})"
+        unit = entry["unit"]
+        rows.append(
+            f"| {name} | {reached} | {entry['ceiling_r2']:.4f} | {entry['rmse']:.4g} {unit} "
+            f"| {entry['ceiling_rmse']:.4g} {unit} | {entry['bias']:+.2g} {unit} | {entry['verdict']} |"
+        )
+    return "\n".join(rows)
+
+
+def write_report(run_folder: Path, config: Mapping, described: Manifest, scored: Mapping, sentences: list[str]) -> None:
+    """Writes report.md: the verdicts, the table, the figures and what they rest on."""
+    settings, result = config["settings"], files.read_json(run_folder / "result.json", "training result")
+    reasons = dict.fromkeys(entry["ceiling_reason"] for entry in scored.values() if entry["ceiling_r2"] < 1.0)
+    n = next(iter(scored.values()))["n"]
+    text = f"""# {settings["scenario"]}: what was recovered
+
+A network read {" and ".join(config["inputs"])} ({config["samples"]} samples each) of {n:,} walkers it had never seen.
+
+{chr(10).join(f"- {sentence}" for sentence in sentences)}
+
+{table(scored)}
+
+The highest possible R² is that of any estimator, on any amount of data without noise. {" ".join(reasons)}
+Intervals are the delta method's for n = {n:,} independent records of the test split.
+
+![Estimate against truth](scatter.png)
+
+![Learning curves](learning_curves.png)
+
+## What this rests on
+
+- Data: {described.folder} (dataset {described.identity}). {described.summary()}
+- Training: {result["epochs"]} epochs in batches of {settings["batch_size"]}, {settings["optimizer"]} with learning rate \
+{settings["learning_rate"]:g} ({settings["schedule"]}), {settings["activation"]}, seed {settings["seed"]}; \
+{result["seconds"]:.0f} s. The weights are those with the lowest validation loss, {result["best_val_loss"]:.6f} \
+after epoch {result["best_epoch"]}. The test split was used for this report only.
+"""
+    files.write_text(run_folder / "report.md", text)

@@ -111,6 +111,7 @@ def open_run(folder: Path, settings: Settings, described: Manifest) -> Run:
         "settings": dataclasses.asdict(settings),
         "inputs": list(settings.row.inputs),
         "targets": list(settings.row.targets),
+        "samples": described.samples,
         "data": str(described.folder),
         "dataset": described.identity,
     }
@@ -131,6 +132,24 @@ def open_run(folder: Path, settings: Settings, described: Manifest) -> Run:
             run.config, config | {"versions": provenance.versions(), "code_revision": provenance.code_revision()}
         )
     return run
+
+
+def read_run(folder: Path) -> tuple[Run, dict]:
+    """A finished run and its configuration.
+
+    Raises:
+        InputError: if there is no run in the folder or it has no finished model.
+    """
+    run = Run(folder)
+    if not run.config.exists():
+        raise InputError(f"There is no run at {folder}. Train one: python train.py --out={folder}")
+    config = files.read_json(run.config, "run configuration")
+    if not (run.model.exists() and run.result.exists()):
+        raise InputError(
+            f"The run at {folder} has no finished model. Finish it with the command that began it: "
+            f"python train.py --data={config['data']} --scenario={config['settings']['scenario']} --out={folder} ..."
+        )
+    return run, config
 
 
 def _flat(config: dict, template: dict) -> dict:
@@ -424,9 +443,11 @@ def train(data: Path, folder: Path, settings: Settings, verbose: int | str = "au
             callbacks=[journal],
             verbose=verbose,
         )
-    core.set_weights(journal.best_weights)
+    # Not the compiled network itself: its metric would be saved with it, and plain Keras does not know it.
+    best = new_network(settings, described.samples)
+    best.set_weights(journal.best_weights)
     inputs, outputs = feed.input_moments, feed.target_moments
-    model = in_physical_units(core, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
+    model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
     with files.storage_errors(folder):
         temporary = folder / ".model.tmp.keras"
         model.save(temporary)
@@ -445,10 +466,15 @@ def train(data: Path, folder: Path, settings: Settings, verbose: int | str = "au
     return result
 
 
+def new_network(settings: Settings, samples: int) -> keras.Model:
+    """The scenario's network with fresh weights."""
+    row = settings.row
+    return dense_network(len(row.inputs) * samples, len(row.targets), settings.activation)
+
+
 def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.distribute.Strategy) -> keras.Model:
     """The scenario's network, ready to be fitted to standardised batches."""
-    row = settings.row
-    core = dense_network(len(row.inputs) * samples, len(row.targets), settings.activation)
+    core = new_network(settings, samples)
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
@@ -456,10 +482,32 @@ def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.
     core.compile(
         optimizer,
         loss="mse",
-        metrics=[R2(row.targets)],
+        metrics=[R2(settings.row.targets)],
         # Several batches in one call of the graph. With several replicas, Keras fails at more than one.
         steps_per_execution=min(steps, 100) if strategy.num_replicas_in_sync == 1 else 1,
         jit_compile=False if not tf.config.list_logical_devices("GPU") else "auto",  # slower on a CPU
     )
     core.optimizer.build(core.trainable_variables)
     return core
+
+
+def predict(run: Run, inputs: np.ndarray) -> np.ndarray:
+    """Estimates of a finished run's network.
+
+    Args:
+        run: see `read_run`.
+        inputs: recordings, shape [n, c * samples], SI units.
+
+    Returns:
+        Targets in the run's order, shape [n, t], SI units, float32.
+
+    Raises:
+        InputError: if the model file cannot be read.
+    """
+    try:
+        model = keras.saving.load_model(run.model, compile=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{run.model} is not a readable model. Delete {run.folder} and train again. Keras says: {error}"
+        ) from error
+    return model.predict(inputs, batch_size=10_000, verbose=0)

@@ -1,0 +1,33 @@
+"""Evaluates a trained run on the test split: what was recovered, and what could have been.
+
+    python evaluate.py --run=runs/three_parameter
+
+Writes metrics.json, predictions.csv, scatter.png, learning_curves.png and report.md into the run's folder.
+"""
+
+from pathlib import Path
+
+from absl import app, flags
+
+from gait import scripting
+
+with scripting.hushed():
+    from gait import evaluation
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("run", "runs/three_parameter", "Folder of a finished run, see train.py.")
+flags.DEFINE_string("data", None, "Folder of the dataset; by default the one that the run was trained on.")
+
+
+def main():
+    run = Path(FLAGS.run)
+    result = evaluation.evaluate(run, Path(FLAGS.data) if FLAGS.data else None)
+    print(evaluation.report.table(result.metrics))
+    for sentence in result.sentences:
+        print(f"- {sentence}")
+    print(f"{run} holds report.md, metrics.json, predictions.csv, scatter.png and learning_curves.png.")
+    print(f"Next: open {run / 'report.md'}, or train another scenario with train.py.")
+
+
+if __name__ == "__main__":
+    app.run(scripting.main(main))

@@ -1,0 +1,107 @@
+"""The best that any estimator can reach, from what the channels contain and the priors allow.
+
+Of m and k only rho = k/m enters the motion, so p(m | recording) = p(m | rho), however long,
+clean or plentiful the recordings. With m ~ U[a, b] and k ~ U[c, e] independent,
+
+    p(m | rho) is proportional to m on [A, B] = [max(a, c/rho), min(b, e/rho)],
+    p(rho) = (B² - A²) / (2 (b - a)(e - c)).
+
+The ceiling of a target is S = 1 - E[Var(target | data)] / Var(target), the largest R² in the mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.integrate import quad
+
+from gait.channels import CHANNELS
+from gait.parameters import Uniform
+
+
+@dataclasses.dataclass(frozen=True)
+class Ceiling:
+    """Bound on what any estimator can reach for one target.
+
+    Attributes:
+        r2: largest possible coefficient of determination.
+        rmse: smallest possible root mean square error, in the target's unit.
+        reason: why, in a sentence.
+    """
+
+    r2: float
+    rmse: float
+    reason: str
+
+    @property
+    def recoverable(self) -> bool:
+        return self.r2 == 1.0
+
+
+def possible_masses(ratio, mass: Uniform, stiffness: Uniform) -> tuple[np.ndarray, np.ndarray]:
+    """Ends A, B [kg] of the range of masses that have a given ratio k/m [1/s²], shape of `ratio`."""
+    ratio = np.asarray(ratio, float)
+    return np.maximum(mass.low, stiffness.low / ratio), np.minimum(mass.high, stiffness.high / ratio)
+
+
+def best_estimate(target: str, ratio, mass: Uniform, stiffness: Uniform) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the mass or the stiffness of walkers with a given ratio k/m.
+
+    The mean is the estimate with the smallest squared error, the deviation that error's root.
+
+    Args:
+        target: "mass" or "stiffness".
+        ratio: k/m, any shape, 1/s².
+        mass, stiffness: priors.
+
+    Returns:
+        Two arrays of the shape of `ratio`, in the target's unit.
+    """
+    low, high = possible_masses(ratio, mass, stiffness)
+    mean = 2.0 / 3.0 * (low * low + low * high + high * high) / (low + high)
+    sd = (high - low) * np.sqrt(low * low + 4.0 * low * high + high * high) / (math.sqrt(18.0) * (low + high))
+    scale = {"mass": 1.0, "stiffness": np.asarray(ratio, float)}[target]  # at a given ratio, k = rho m
+    return scale * mean, scale * sd
+
+
+def ratio_ceiling(target: str, mass: Uniform, stiffness: Uniform) -> float:
+    """S of the mass or the stiffness when only k/m is known; 0.5005 for the paper's priors."""
+    area = (mass.high - mass.low) * (stiffness.high - stiffness.low)
+
+    def expected_variance(ratio: float) -> float:
+        low, high = possible_masses(ratio, mass, stiffness)
+        _, sd = best_estimate(target, ratio, mass, stiffness)
+        return float(sd**2 * (high**2 - low**2) / (2.0 * area))
+
+    corners = sorted(k / m for k in (stiffness.low, stiffness.high) for m in (mass.low, mass.high))
+    # Between its corners the integrand is smooth.
+    unexplained = sum(
+        quad(expected_variance, a, b, epsabs=0.0, epsrel=1e-10)[0]
+        for a, b in zip(corners[:-1], corners[1:], strict=True)
+        if b > a
+    )
+    return 1.0 - unexplained / {"mass": mass, "stiffness": stiffness}[target].variance()
+
+
+def ceiling(target: str, inputs: tuple[str, ...], priors: Mapping[str, Uniform]) -> Ceiling:
+    """The ceiling of a target for given channels, without noise.
+
+    Args:
+        target: name of a quantity, see `gait.parameters.QUANTITIES`.
+        inputs: channel names.
+        priors: range of each parameter.
+    """
+    if target not in ("mass", "stiffness"):
+        return Ceiling(1.0, 0.0, "It enters the motion by itself.")
+    weighing = [name for name in inputs if CHANNELS[name].weighs]
+    if weighing:
+        return Ceiling(1.0, 0.0, f"Forces in newtons ({', '.join(weighing)}) contain the body's weight.")
+    r2 = ratio_ceiling(target, priors["mass"], priors["stiffness"])
+    rmse = math.sqrt((1.0 - r2) * priors[target].variance())
+    other = {"mass": "stiffness", "stiffness": "mass"}[target]
+    return Ceiling(
+        r2, rmse, f"Only the ratio k/m enters the motion; without the {other}, k/m tells no more than the prior's edges."
+    )

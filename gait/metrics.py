@@ -1,0 +1,115 @@
+"""How well a target was estimated, and what that means beside its ceiling."""
+
+from __future__ import annotations
+
+import enum
+import math
+
+import numpy as np
+
+from gait.ceilings import Ceiling
+from gait.parameters import QUANTITIES
+
+RECOVERED_R2 = 0.99
+"""From here on a target counts as recovered: the error is at most a tenth of the spread among people."""
+
+
+class Verdict(enum.StrEnum):
+    """What became of a target."""
+
+    RECOVERED = "recovered"
+    AT_CEILING = "at its ceiling and not recoverable: prior edges only"
+    BELOW_CEILING = "below its ceiling: network-limited"
+    ABOVE_CEILING = "above its ceiling: overfitted or leaking"
+    UNDETERMINED = "undetermined: too few records"
+
+
+def r2_with_interval(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, float, float]:
+    """R² = 1 - sum (truth - estimate)² / sum (truth - mean)², with its 95 % interval.
+
+    The interval is the delta method's for a ratio of two means over independent records:
+    a record contributes to R² = 1 - A/B with A/B (b_i/B - a_i/A).
+
+    Args:
+        truth, estimate: shape [n].
+
+    Returns:
+        R², lower and upper end; NaN where fewer than three records or no spread leave it undefined.
+    """
+    if len(truth) < 3 or np.ptp(truth) == 0.0:
+        return math.nan, math.nan, math.nan
+    error = (truth - estimate) ** 2
+    spread = (truth - truth.mean()) ** 2
+    unexplained = error.mean() / spread.mean()
+    influence = (unexplained * spread - error) / spread.mean()
+    margin = 1.96 * influence.std(ddof=1) / math.sqrt(len(truth))
+    return 1.0 - unexplained, 1.0 - unexplained - margin, 1.0 - unexplained + margin
+
+
+def verdict(interval: tuple[float, float], ceiling: Ceiling) -> Verdict:
+    """The verdict from the 95 % interval of R² and the ceiling."""
+    low, high = interval
+    if math.isnan(low):
+        return Verdict.UNDETERMINED
+    if low > ceiling.r2:
+        return Verdict.ABOVE_CEILING
+    if ceiling.recoverable and low >= RECOVERED_R2:
+        return Verdict.RECOVERED
+    if not ceiling.recoverable and high >= ceiling.r2:
+        return Verdict.AT_CEILING
+    return Verdict.BELOW_CEILING
+
+
+def score(target: str, truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling) -> dict:
+    """Everything metrics.json says about one target.
+
+    Args:
+        target: name of a quantity.
+        truth, estimate: shape [n], in the quantity's unit.
+        ceiling: what any estimator could reach.
+    """
+    r2, low, high = r2_with_interval(truth, estimate)
+    error = estimate - truth
+    return {
+        "unit": QUANTITIES[target].unit,
+        "n": len(truth),
+        "r2": _number(r2),
+        "r2_interval": [_number(low), _number(high)],
+        "rmse": math.sqrt(np.mean(error**2)),
+        "mae": float(np.mean(np.abs(error))),
+        "bias": float(np.mean(error)),
+        "ceiling_r2": ceiling.r2,
+        "ceiling_rmse": ceiling.rmse,
+        "ceiling_reason": ceiling.reason,
+        "verdict": str(verdict((low, high), ceiling)),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else float(value)
+
+
+def sentence(target: str, scored: dict, inputs: tuple[str, ...]) -> str:
+    """What `score` found, in plain words."""
+    quantity = QUANTITIES[target]
+    name = f"{quantity.label[0].upper()}{quantity.label[1:]} ({quantity.symbol})"
+    if scored["verdict"] == Verdict.UNDETERMINED:
+        return f"{name}: {scored['n']} records are too few to say anything."
+    low, high = scored["r2_interval"]
+    reached = f"R² {scored['r2']:.4f} (95 % interval {low:.4f} to {high:.4f})"
+    error = f"typical error {scored['rmse']:.3g} {quantity.unit}".rstrip()
+    if scored["ceiling_r2"] == 1.0:
+        known = f"can be known from {', '.join(inputs)}"
+        if scored["verdict"] == Verdict.RECOVERED:
+            return f"{name} {known} and was recovered: {reached}, {error}."
+        return f"{name} {known}, but this network falls short: {reached}, {error}. Train longer or on more records."
+    at_best = f"any estimator reaches at best R² {scored['ceiling_r2']:.4f}"
+    if scored["verdict"] == Verdict.AT_CEILING:
+        end = f"The network has reached that: {reached}. It has learned the edges of the prior, nothing about the person."
+    elif scored["verdict"] == Verdict.ABOVE_CEILING:
+        end = f"The network reports more, {reached}: it has memorised these records, or they leak into training."
+    else:
+        gap = scored["ceiling_r2"] - scored["r2"]
+        end = f"The network is {gap:.4f} below that, {reached}; the rest of the way would teach it prior edges only."
+    return f"{name} cannot be known from {', '.join(inputs)}; {at_best}. {end} Measure a force in newtons, or weigh the person."
