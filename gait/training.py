@@ -50,7 +50,7 @@ class Settings:
     seed: int = 0
     activation: str = "swish"
     optimizer: str = "adam"
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     schedule: str = "cosine"
     cache: str = "memory"
     strategy: str = "auto"

@@ -72,11 +72,17 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
         watched = model.EVENTS_OF_PHASE[phase]
         gaps = _gaps(phase, conditions.rule, target, span, rear[1], front[1])
         motion = _motion(phase, span, mass, rear, front, gravity)
-        event = _overdue(watched, gaps, motion, state)
+        # Rounding may have put an event of the new phase just before its beginning. A touchdown is
+        # never overdue: it is a fall into reach, not being in reach.
+        event = _passing([e for e in watched if e != Event.TOUCHDOWN], gaps, motion, state, 0.0, np.inf)
         if event is None:
             solution = solve(motion, (time, duration), state, events=[_terminal(gaps[e], e) for e in watched])
-            event = next((e for e, found in zip(watched, solution.t_events, strict=True) if found.size), None)
             end, state = solution.t[-1], solution.y[:, -1]
+            if solution.status == 1:
+                # Of two events at the same time, rounding may have put either first.
+                found = next(e for e, times_ in zip(watched, solution.t_events, strict=True) if times_.size)
+                tied = _passing(watched, gaps, motion, state, -1e-12, 1e-12)
+                event = found if tied is None else min(found, tied)
             inside = (times >= time) & (times <= end)
             if inside.any():
                 x, y, vx, vy = solution.sol(times[inside])
@@ -145,17 +151,12 @@ def _terminal(gap, event):
     return terminal
 
 
-def _overdue(watched, gaps, motion, state):
-    """An event that rounding has put just before the beginning of its phase, or None.
-
-    Where two events fall together, the second one's gap may already have the sign of "after".
-    A touchdown is never overdue: it is a fall into reach, not being in reach.
-    """
-    small = 1e-9
-    later = np.asarray(state) + small * np.asarray(motion(0.0, np.asarray(state)))
+def _passing(watched, gaps, motion, state, lowest, highest):
+    """The first of the watched events whose gap lies between two bounds and is moving on; or None."""
+    state = np.asarray(state)
+    later = state + 1e-9 * np.asarray(motion(0.0, state))
     for event in watched:
-        now, then = gaps[event](*state), gaps[event](*later)
-        direction = model.DIRECTION[event]
-        if event != Event.TOUCHDOWN and direction * now >= 0.0 and direction * (then - now) > 0.0:
+        now, then = (model.DIRECTION[event] * gaps[event](*s) for s in (state, later))
+        if lowest <= now <= highest and then > now:
             return event
     return None

@@ -29,6 +29,8 @@ ORDER = 18
 """Degree of the series; of 14 to 24 the fastest on this model at full accuracy."""
 TOLERANCE = 1e-16
 """Size [m] of the last terms of a series at the end of its step: half a unit in the last place."""
+TIE = 1e-12
+"""Events closer together than this fraction of a step happen at the same time."""
 
 _OUTCOME_OF_EVENT = tuple(int(model.OUTCOME_OF_EVENT.get(event, Outcome.WALKED)) for event in Event)
 
@@ -235,7 +237,7 @@ def _next_event(phase, armed, rule, span, reach_height, l_rear, l_front, x, y, r
     """The first event of a step and its time; without one, (-1, 1.0).
 
     Every gap gets the sign with which its event is a rise. Where two events fall together, the
-    one named first in `gait.model.Event` counts: a later one has to be strictly earlier.
+    one named first in `gait.model.Event` counts.
     """
     event, end = -1, 1.0
     single = phase == Phase.SINGLE_SUPPORT
@@ -255,14 +257,14 @@ def _next_event(phase, armed, rule, span, reach_height, l_rear, l_front, x, y, r
         gap[n] = r2[n]
     gap[0] = model.rear_gap(r2[0], l_rear)
     time = _first_rise(gap, end, True)
-    if time < end or (event < 0 and time <= end):
+    if time < end - TIE or (event < 0 and time <= end):
         event, end = Event.FLIGHT.value if single else Event.TAKEOFF.value, time
     if not single:
         for n in range(1, ORDER + 1):
             gap[n] = r2[n] - 2.0 * span * x[n]
         gap[0] = model.front_gap(r2[0], x[0], span, l_front)
         time = _first_rise(gap, end, True)
-        if time < end or (event < 0 and time <= end):
+        if time < end - TIE or (event < 0 and time <= end):
             event, end = Event.STUMBLE.value, time
     # Hardly any step ends like this: a bound on the series itself spares setting up the gap.
     if _lowest_slope(x) <= 0.0:
@@ -270,13 +272,13 @@ def _next_event(phase, armed, rule, span, reach_height, l_rear, l_front, x, y, r
             gap[n] = -(n + 1) * x[n + 1]
         gap[ORDER] = 0.0
         time = _first_rise(gap, end, True)
-        if time < end or (event < 0 and time <= end):
+        if time < end - TIE or (event < 0 and time <= end):
             event, end = Event.BACKWARD.value, time
     for n in range(1, ORDER + 1):
         gap[n] = -y[n]
     gap[0] = -model.height_gap(y[0], model.FALL_FRACTION * l_rear)
     time = _first_rise(gap, end, True)
-    if time < end or (event < 0 and time <= end):
+    if time < end - TIE or (event < 0 and time <= end):
         event, end = Event.FALL.value, time
     return event, end
 

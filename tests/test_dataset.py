@@ -1,0 +1,413 @@
+"""Datasets on disk: contents, independence of shards and threads, resuming, damage, audit."""
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, small_plan
+
+from gait import dataset, files, manifest
+from gait.channels import CHANNELS
+from gait.errors import InputError
+from gait.integrators import taylor
+from gait.manifest import Plan
+from gait.model import Outcome
+from gait.parameters import NAMES
+from gait.population import Population, walk_block
+
+
+def contents(folder):
+    """Bytes of all records, split by split, whatever the files."""
+    described = manifest.read(folder)
+    return {
+        split: [
+            record.numpy()
+            for name in described.shards(split)
+            for record in tf.data.TFRecordDataset(str(folder / name))
+        ]
+        for split in manifest.SPLITS
+    }
+
+
+def files_of(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.tfrecord")}
+
+
+# Contents ------------------------------------------------------------------------------------
+
+
+def test_a_record_is_an_example_of_the_contract(small_dataset):
+    """Read without any code of this package."""
+    content = json.loads((small_dataset / "manifest.json").read_text())
+    name = next(iter(content["shards"]))
+    raw = next(iter(tf.data.TFRecordDataset(str(small_dataset / name)))).numpy()
+    feature = tf.train.Example.FromString(raw).features.feature
+    assert set(feature) == {"x", "y", "fx", "fy", "parameters"}
+    parameters = np.frombuffer(feature["parameters"].bytes_list.value[0], "<f8")
+    assert list(content["parameters"]) == ["mass", "stiffness", "rest_length", "x0", "y0", "vx0", "step_length"]
+    expected, samples, _ = walk_block(Population(seed=3, duration=3.0), 0, range(1))
+    np.testing.assert_array_equal(parameters, expected[0])
+    for channel, values in zip(("x", "y", "fx", "fy"), samples[[0, 1, 4, 5], 0], strict=True):
+        np.testing.assert_array_equal(feature[channel].float_list.value, values.astype(np.float32))
+
+
+def test_manifest_says_what_is_there(small_dataset):
+    content = json.loads((small_dataset / "manifest.json").read_text())
+    assert content["format_version"] == 1
+    assert content["seed"] == 3
+    assert content["records"] == {"train": 1600, "validation": 200, "test": 200}
+    assert content["channels"] == {"x": "m", "y": "m", "fx": "N", "fy": "N"}
+    assert content["priors"]["mass"] == {"distribution": "uniform", "low": 60.0, "high": 75.0}
+    assert (content["gravity"], content["duration"], content["interval"], content["samples"]) == (10.0, 3.0, 0.1, 30)
+    assert content["engine"] == {"name": "taylor", "tolerance": taylor.TOLERANCE}
+    assert content["outcomes"]["walked"] == 2000
+    assert content["outcomes"]["airborne"] > 20
+    assert set(content["outcomes"]) == {outcome.name.lower() for outcome in Outcome}
+    assert content["audit"]["records"] == 1
+    assert 0.0 < content["audit"]["worst_m"] < 1e-8
+    assert set(content["versions"]) >= {"python", "tensorflow", "numpy", "scipy", "numba"}
+    for name, entry in content["shards"].items():
+        data = (small_dataset / name).read_bytes()
+        assert (entry["bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    assert sorted(path.name for path in small_dataset.iterdir()) == sorted(["manifest.json", *content["shards"]])
+
+
+def test_load_returns_what_was_simulated(small_dataset):
+    described = manifest.read(small_dataset)
+    parameters, samples, _ = walk_block(Population(seed=3, duration=3.0), 1, range(1000))
+    validation = dataset.load(described, "validation", ("fy", "x"))
+    np.testing.assert_array_equal(validation.inputs[:, :30], samples[5, 600:800].astype(np.float32))
+    np.testing.assert_array_equal(validation.inputs[:, 30:], samples[0, 600:800].astype(np.float32))
+    assert tuple(validation.parameters) == NAMES
+    np.testing.assert_array_equal(validation.parameters["step_length"], parameters[600:800, 6])
+
+
+def test_every_channel_can_be_recorded(tmp_path):
+    dataset.write(tmp_path, small_plan(20, channels=tuple(CHANNELS)), audit=2)
+    split = dataset.load(manifest.read(tmp_path), "train", tuple(CHANNELS))
+    x, vx = split.inputs[:, :30], split.inputs[:, 60:90]
+    assert np.abs(np.gradient(x, 0.1, axis=1) - vx)[:, 1:-1].max() < 0.3
+
+
+@pytest.mark.parametrize("shards", [1, 7])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_same_seed_same_records_for_any_shards_and_threads(tmp_path, shards, workers):
+    """2,300 records: blocks of 1,000 are cut by splits and by shards."""
+    plan = small_plan(2300)
+    dataset.write(tmp_path / "one", plan, audit=0, workers=1)
+    dataset.write(tmp_path / "other", dataclasses.replace(plan, shards=shards), audit=0, workers=workers)
+    one, other = (manifest.read(tmp_path / name) for name in ("one", "other"))
+    assert contents(one.folder) == contents(other.folder)
+    assert one.identity == other.identity
+    assert one.content["outcomes"] == other.content["outcomes"]
+
+
+def test_another_seed_makes_other_records(tmp_path):
+    """Negative control of the test above."""
+    dataset.write(tmp_path / "one", small_plan(20, seed=1), audit=0)
+    dataset.write(tmp_path / "other", small_plan(20, seed=2), audit=0)
+    assert not set(contents(tmp_path / "one")["train"]) & set(contents(tmp_path / "other")["train"])
+
+
+def test_splits_are_disjoint_and_complete():
+    for records in (10, 11, 99, 12_345, 1_000_000):
+        plan = small_plan(records)
+        layout = plan.layout()
+        assert [shard.start for shard in layout] == [0, *(shard.stop for shard in layout[:-1])]
+        assert layout[-1].stop == records
+        assert plan.records_per_split["test"] == round(records / 10)
+        assert len({shard.name for shard in layout}) == len(layout)
+    assert len(small_plan(1_000_000).layout()) == 50
+
+
+# Interruption --------------------------------------------------------------------------------
+
+
+def simulate_command(folder, *flags):
+    return [sys.executable, "simulate.py", f"--out={folder}", "--records=6000", "--channels=x,y", "--shards=20",
+            "--audit=1", "--workers=1", *flags]  # fmt: skip
+
+
+def test_killed_simulation_resumes_with_identical_bytes(tmp_path):
+    """kill -9 in the middle of a shard; the second run makes only what is missing."""
+    subprocess.run(simulate_command(tmp_path / "whole"), cwd=ROOT, check=True, capture_output=True, timeout=120)
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(simulate_command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 100
+    while len(list(folder.glob("*.tfrecord"))) < 3 and time.monotonic() < until:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    survivors = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tfrecord")}
+    assert 3 <= len(survivors) < 20
+    assert not (folder / "manifest.json").exists()
+    journal = (folder / dataset.JOURNAL).read_text().splitlines()
+    done = subprocess.run(simulate_command(folder), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert files_of(folder) == files_of(tmp_path / "whole")
+    finished = {name for line in journal[1:] for name in json.loads(line)}
+    assert finished
+    assert all((folder / name).stat().st_mtime_ns == survivors[name] for name in finished)
+    one, other = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "killed"))
+    assert one == other
+    assert sorted(p.name for p in folder.iterdir()) == sorted(["manifest.json", *one["shards"]])
+
+
+def test_a_journal_cut_short_is_no_obstacle(tmp_path):
+    plan = small_plan(500, shards=10)
+    whole = dataset.write(tmp_path / "whole", plan, audit=0)
+    again = tmp_path / "again"
+    dataset.write(again, plan, audit=0)
+    entries = [json.dumps({name: entry}) for name, entry in whole.content["shards"].items()]
+    (again / dataset.JOURNAL).write_text("\n".join([json.dumps(plan.settings()), *entries[:4]]) + "\n" + entries[4][:30])
+    (again / "manifest.json").unlink()
+    assert dataset.write(again, plan, audit=0).content == whole.content
+
+
+def test_finished_dataset_is_left_alone(tmp_path):
+    plan = small_plan()
+    dataset.write(tmp_path, plan, audit=1)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    dataset.write(tmp_path, plan, audit=1)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("change", ["seed", "records", "channels", "priors", "shards"])
+def test_another_dataset_is_refused(tmp_path, change):
+    plan = small_plan()
+    dataset.write(tmp_path, plan, audit=0)
+    before = files_of(tmp_path)
+    other = {
+        "seed": small_plan(seed=4),
+        "records": small_plan(210),
+        "channels": small_plan(channels=("x",)),
+        "priors": small_plan(priors=plan.population.priors | {"mass": manifest.Uniform(50, 75)}),
+        "shards": small_plan(shards=20),
+    }[change]
+    with pytest.raises(InputError, match="holds another dataset: it differs in .*" + change.rstrip("s")):
+        dataset.write(tmp_path, other, audit=0)
+    assert files_of(tmp_path) == before
+    dataset.write(tmp_path, other, audit=0, overwrite=True)
+    assert files_of(tmp_path) != before
+
+
+def test_overwrite_spares_other_files(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    dataset.write(tmp_path, small_plan(), audit=0)
+    dataset.write(tmp_path, small_plan(seed=9), audit=0, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_two_writers_at_once(tmp_path):
+    with dataset._locked(tmp_path), pytest.raises(InputError, match="Another simulate.py is writing"):
+        dataset.write(tmp_path, small_plan(), audit=0)
+    dataset.write(tmp_path, small_plan(), audit=0)
+
+
+# Damage --------------------------------------------------------------------------------------
+
+
+def missing(path):
+    path.unlink()
+
+
+def truncated(path):
+    os.truncate(path, path.stat().st_size - 100)
+
+
+def flipped(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def swapped(path):
+    other = path.with_name(path.name.replace("00001-of", "00002-of"))
+    data = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [missing, truncated, flipped, swapped])
+def test_damage_is_found_named_and_repaired(tmp_path, damage):
+    plan = small_plan(1000, shards=10)
+    dataset.write(tmp_path, plan, audit=0)
+    before = files_of(tmp_path)
+    damaged = tmp_path / "train-00001-of-00008.tfrecord"
+    damage(damaged)
+    described = manifest.read(tmp_path)
+    with pytest.raises(InputError, match=f"{damaged.name}.*Run the simulate.py command of this dataset again"):
+        dataset.load(described, "train", ("x", "y"))
+    dataset.load(described, "test", ("x", "y"))
+    dataset.write(tmp_path, plan, audit=0)
+    assert files_of(tmp_path) == before
+
+
+def test_repair_with_other_results_is_an_error(tmp_path, monkeypatch):
+    """As if the versions had changed in between: the new shard is not what the manifest describes."""
+    plan = small_plan(1000, shards=10)
+    dataset.write(tmp_path, plan, audit=0)
+    (tmp_path / "train-00001-of-00008.tfrecord").unlink()
+    honest = walk_block
+    monkeypatch.setattr(dataset, "walk_block", lambda *a: (honest(*a)[0] * (1 + 1e-15), *honest(*a)[1:]))
+    with pytest.raises(InputError, match="not what the manifest describes"):
+        dataset.write(tmp_path, plan, audit=0)
+
+
+def rewrite_with(folder, name, change):
+    """Replaces a shard by one with changed records and a manifest that agrees with it."""
+    records = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(folder / name))]
+    change(records)
+    with tf.io.TFRecordWriter(str(folder / name)) as writer:
+        for record in records:
+            writer.write(record.SerializeToString())
+    content = json.loads((folder / "manifest.json").read_text())
+    content["shards"][name] |= {"bytes": (folder / name).stat().st_size, "sha256": files.sha256(folder / name)}
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def test_nan_in_a_record_is_found_and_named(tmp_path):
+    dataset.write(tmp_path, small_plan(1000, shards=10), audit=0)
+    name = "train-00002-of-00008.tfrecord"
+
+    def change(records):
+        records[17].features.feature["y"].float_list.value[3] = float("nan")
+
+    rewrite_with(tmp_path, name, change)
+    with pytest.raises(InputError, match=f"Record 17 of .*{name} holds a value that is not a finite number"):
+        dataset.load(manifest.read(tmp_path), "train", ("x", "y"))
+
+
+def test_missing_channel(small_dataset):
+    with pytest.raises(InputError, match=r"lacks vx: it was made with --channels=x,y,fx,fy"):
+        dataset.load(manifest.read(small_dataset), "test", ("x", "vx"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "has no manifest.json, so it is not a finished dataset"),
+        ("{", "not a readable manifest"),
+        ("[]", "not a readable manifest"),
+        ('{"format_version": 99}', "format version 99; this code reads version 1. Update this code"),
+        ('{"format_version": 1}', "incomplete: it lacks identity"),
+    ],
+)
+def test_unusable_manifests(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        manifest.read(tmp_path)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(InputError, match="There is no dataset at .*python simulate.py --out="):
+        manifest.read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"records": 9}, "at least 10 records .* Received: --records=9"),
+        ({"channels": ()}, "Channels are one or more of x, y"),
+        ({"channels": ("x", "z")}, "Received: x, z"),
+        ({"channels": ("x", "x")}, "each once"),
+        ({"shards": 0}, "--shards=0"),
+    ],
+)
+def test_impossible_plans(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Plan(**{"population": Population(), "records": 100, "channels": ("x",)} | arguments)
+
+
+def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
+    plan = small_plan(1000, shards=10)
+    whole = dataset.write(tmp_path / "whole", plan, audit=0)
+    honest, calls = dataset._write_shard, []
+
+    def fills_up(*arguments):
+        calls.append(1)
+        if len(calls) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return honest(*arguments)
+
+    folder = tmp_path / "full"
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "_write_shard", fills_up)
+        with pytest.raises(InputError, match="the disk is full. What is finished there stays valid"):
+            dataset.write(folder, plan, audit=0, workers=1)
+    assert len(files_of(folder)) == 4
+    assert dataset.write(folder, plan, audit=0).content["shards"] == whole.content["shards"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_really_full_disk(tmp_path):
+    """A file system of 300 kB; the error comes from TensorFlow's writer."""
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", tmp_path], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount")
+    try:
+        with pytest.raises(InputError, match="Cannot write to .*make room or choose another --out"):
+            dataset.write(tmp_path / "walks", small_plan(2000, shards=20), audit=0)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_path_through_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Cannot write to .*a part of the path is a file"):
+        dataset.write(tmp_path / "file" / "walks", small_plan(), audit=0)
+
+
+# Audit ---------------------------------------------------------------------------------------
+
+
+def test_audit_finds_a_wrong_engine(tmp_path, monkeypatch):
+    """An engine off by 2 µm: the dataset stays unfinished."""
+    honest = Population.integrate
+
+    def dishonest(self, parameters, engine=None):
+        recording = honest(self, parameters, engine)
+        if engine is None:
+            recording.samples[0, :, 20] += 2e-6
+        return recording
+
+    monkeypatch.setattr(Population, "integrate", dishonest)
+    with pytest.raises(InputError, match=r"Audit: record \d+ .* differs by 2.00e-06 m from the scipy reference"):
+        dataset.write(tmp_path, small_plan(), audit=3)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_audit_accepts_a_tenth_of_the_limit(tmp_path, monkeypatch):
+    """Negative control: the limit is 1 µm, not any difference."""
+    honest = Population.integrate
+
+    def nearly(self, parameters, engine=None):
+        recording = honest(self, parameters, engine)
+        if engine is None:
+            recording.samples[0, :, 20] += 1e-7
+        return recording
+
+    monkeypatch.setattr(Population, "integrate", nearly)
+    assert dataset.write(tmp_path, small_plan(), audit=3).content["audit"]["worst_m"] == pytest.approx(1e-7, rel=1e-3)
+
+
+def test_audit_finds_a_changed_value_on_disk(tmp_path):
+    plan = small_plan(20)
+    described = dataset.write(tmp_path, plan, audit=0)
+
+    def change(records):
+        records[5].features.feature["y"].float_list.value[3] += 1e-6
+
+    rewrite_with(tmp_path, "train-00000-of-00001.tfrecord", change)
+    with pytest.raises(InputError, match="Audit: record 5 on disk is not what the engine computes"):
+        dataset.audit_records(described, plan.population, 20)

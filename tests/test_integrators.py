@@ -1,0 +1,297 @@
+"""The two engines: order of convergence, events, agreement, and the arguments of `gait.simulate`."""
+
+import numpy as np
+import pytest
+from conftest import paper_draws
+
+import gait
+from gait import integrators
+from gait.integrators import reference, taylor
+from gait.model import Event, Outcome
+
+ENGINES = ("taylor", "scipy")
+A_WALK = dict(mass=70.0, stiffness=9000.0, rest_length=0.7, x0=0.02, y0=0.07, vx0=0.8, step_length=0.5)
+# Its stance leg leaves the ground and comes back within one step of an unbounded solve_ivp.
+A_SHORT_FLIGHT = dict(
+    mass=72.78809826954901, stiffness=8542.511917914164, rest_length=0.7078505630440857, x0=0.0707015839565225,
+    y0=0.014527498229296654, vx0=0.8839264103345257, step_length=0.5457860577956035,
+)  # fmt: skip
+
+
+def conditions(*, x0=0.0, y0=0.0, vx0, vy0=0.0, step_length, mass, stiffness, rest_length):
+    return integrators._conditions(mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, None, 10.0)
+
+
+# Order of convergence ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("degree", [4, 8, 12])
+def test_truncated_series_converge_with_their_order(double, degree):
+    """Cut off after t^p, a series errs by t^(p+1): the slope shows a wrong coefficient of any order."""
+    span, rho, rest_length, g = 0.5, 130.0, 0.7, 10.0
+    state = [0.15, 0.66, 0.8, -0.2]  # x, y, vx, vy in reach of both footholds
+    x, y, r2 = (np.zeros(taylor.ORDER + 1) for _ in range(3))
+    x[0], y[0], x[1], y[1] = state
+    expand = taylor._expand_double if double else taylor._expand_single
+    expand(span, rho, rest_length, rho, rest_length, g, x, y, r2)
+    times = np.array([0.02, 0.03, 0.045]) * (1 + (degree - 4) / 8)
+    motion = reference._motion(int(double), span, 1.0, (rho, rest_length), (rho, rest_length), g)
+    exact = reference.solve_ivp(
+        motion, (0, times[-1]), state, method="DOP853", rtol=3e-14, atol=1e-16, max_step=1e-3, t_eval=times
+    ).y
+    for series, truth in ((x, exact[0]), (y, exact[1]), (r2, exact[0] ** 2 + exact[1] ** 2)):
+        error = np.abs(np.polyval(series[degree::-1], times) - truth)
+        slope = np.polyfit(np.log(times), np.log(error), 1)[0]
+        assert degree + 0.6 < slope < degree + 1.6
+
+
+def test_reference_converges_with_order_eight_through_events():
+    """DOP853 at a fixed step through two steps of walking; events must not spoil its order."""
+    times, duration = np.array([0.0, 2.9]), 3.0
+    exact = taylor.integrate(conditions(**A_WALK), times, duration).samples[:4, 0, 1]
+    steps = np.array([0.03, 0.04, 0.055, 0.07])
+    errors = [
+        np.abs(
+            reference.integrate(conditions(**A_WALK), times, duration, max_step=s, rtol=1.0, atol=1.0).samples[:4, 0, 1]
+            - exact
+        ).max()
+        for s in steps
+    ]
+    slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
+    assert 6.5 < slope < 9.5
+
+
+# Engines against each other ------------------------------------------------------------------
+
+
+def compare(count, seed, **options):
+    """Worst distance of the compiled engine from the reference over walks, and whether outcomes agree."""
+    arguments = {name: value for name, value in paper_draws(count, seed).items()}
+    walks = gait.simulate(**arguments)
+    other = reference.integrate(conditions(**arguments), walks.t, 15.0, **options)
+    np.testing.assert_array_equal(walks.outcome, other.outcome)
+    np.testing.assert_array_equal(np.isnan(walks.x), np.isnan(other.samples[0]))
+    walked = walks.outcome == Outcome.WALKED
+    return max(np.abs(walks.x - other.samples[0])[walked].max(), np.abs(walks.y - other.samples[1])[walked].max())
+
+
+def test_engines_agree():
+    assert compare(20, seed=5, rtol=3e-14, atol=1e-16) < 1e-8
+
+
+@pytest.mark.slow
+def test_engines_agree_on_100_records():
+    assert compare(120, seed=6, rtol=3e-14, atol=1e-16) < 1e-8
+
+
+@pytest.mark.slow
+def test_engines_find_the_same_outcome_on_2000_raw_draws():
+    compare(2000, seed=7, max_step=0.002, rtol=1e-11)
+
+
+def test_polynomial_gaps_are_those_of_the_model():
+    """What the event search sees is what the model says, anywhere within a step."""
+    x, y, r2 = (np.zeros(taylor.ORDER + 1) for _ in range(3))
+    x[0], y[0], x[1], y[1] = 0.15, 0.66, 0.8, -0.2
+    taylor._expand_double(0.5, 130.0, 0.7, 120.0, 0.71, 10.0, x, y, r2)
+    step = taylor._scale_to_step(x, y, r2, 1.0)
+    assert 0.01 < step < 0.5
+    for time in (0.0, 0.3, 1.0):
+        px, py = taylor._value(x, time), taylor._value(y, time)
+        assert taylor._value(r2, time) == pytest.approx(px**2 + py**2, abs=1e-14)
+        front = taylor._value(r2 - 2 * 0.5 * x, time) + 0.5**2 - 0.71**2
+        assert front == pytest.approx((px - 0.5) ** 2 + py**2 - 0.71**2, abs=1e-14)
+
+
+# Events --------------------------------------------------------------------------------------
+
+
+def polynomial(*coefficients):
+    return np.array([*coefficients, *([0.0] * (taylor.ORDER + 1 - len(coefficients)))])
+
+
+def test_first_rise_finds_a_gap_that_opens_and_closes_within_the_step():
+    """(1e-8 - (t - 0.5)²) is above zero between 0.4999 and 0.5001 only."""
+    gap = polynomial(1e-8 - 0.25, 1.0, -1.0)
+    assert taylor._first_rise(gap, 1.0, True) == pytest.approx(0.4999, abs=1e-12)
+    assert taylor._first_rise(polynomial(-1e-8 - 0.25, 1.0, -1.0), 1.0, True) == np.inf
+
+
+@pytest.mark.parametrize("roots", [(0.2, 0.5, 0.7), (0.1, 0.100001, 0.9), (0.3, 0.9, 1.4)])
+def test_first_rise_takes_the_first_of_several_roots(roots):
+    gap = polynomial(*np.polynomial.polynomial.polyfromroots(roots))  # rises at the first root
+    assert taylor._first_rise(gap, 1.0, True) == pytest.approx(roots[0], abs=1e-9)
+    assert taylor._first_rise(-gap, 1.0, False) == pytest.approx(roots[1], abs=1e-9)
+
+
+def test_first_rise_has_a_direction_and_an_end():
+    falling = polynomial(0.5, -1.0)
+    assert taylor._first_rise(falling, 1.0, True) == np.inf
+    assert taylor._first_rise(-falling, 0.4, True) == np.inf
+    assert taylor._first_rise(-falling, 0.6, True) == pytest.approx(0.5)
+
+
+def test_first_rise_at_the_start():
+    """A gap on its way up is overdue; one that is on its way down by rounding has not begun."""
+    assert taylor._first_rise(polynomial(1e-17, 1.0), 1.0, True) == 0.0
+    assert taylor._first_rise(polynomial(1e-17, 1.0), 1.0, False) == np.inf
+    assert taylor._first_rise(polynomial(1e-17, -1.0), 1.0, True) == np.inf
+    # It falls below zero first and rises afterwards: that rise counts.
+    assert taylor._first_rise(polynomial(1e-17, -1.0, 2.0), 1.0, True) == pytest.approx(0.5)
+    # In reach from the start and never out of it: not a touchdown.
+    assert taylor._first_rise(polynomial(0.1, 0.3, -0.6, 1.0), 1.0, False) == np.inf
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_leg_that_leaves_and_comes_back_is_a_flight(engine):
+    assert gait.simulate(**A_SHORT_FLIGHT, engine=engine).outcome[0] == Outcome.FLIGHT
+
+
+def test_unbounded_scipy_steps_miss_that_flight():
+    """Negative control: why the reference bounds its steps."""
+    walk = reference.integrate(
+        conditions(**A_SHORT_FLIGHT), np.array([0.0]), 15.0, max_step=np.inf, rtol=1e-9, atol=1e-10
+    )
+    assert walk.outcome[0] == Outcome.WALKED
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_events_in_time_and_in_order(engine):
+    """At each event the leg concerned has exactly its rest length, shrinking or growing."""
+    walks = gait.simulate(**A_WALK, engine=engine)
+    touchdown, takeoff = walks.touchdown[0], walks.takeoff[0]
+    order = np.stack([touchdown, takeoff], axis=1).ravel()
+    assert (np.diff(order[np.isfinite(order)]) > 0).all()
+    assert np.isfinite(touchdown).sum() >= 24
+    for i, (landing, leaving) in enumerate(zip(touchdown[:3], takeoff[:3], strict=True)):
+        for time, foothold, direction in ((landing, (i + 1) * 0.5, -1), (leaving, i * 0.5, +1)):
+            near = gait.simulate(**A_WALK, duration=time * 1.0025, interval=time / 400, engine=engine)
+            x, y, vx, vy = (getattr(near, name)[0, 400] for name in ("x", "y", "vx", "vy"))
+            assert near.t[400] == pytest.approx(time, abs=1e-12)
+            assert np.hypot(x - foothold, y) == pytest.approx(0.7, abs=1e-10)
+            assert direction * ((x - foothold) * vx + y * vy) > 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_events_at_the_same_time(engine):
+    """A weightless mass rolls level over footholds: each takeoff falls together with a touchdown.
+
+    Taken the other way round, every one of them would be a flight.
+    """
+    d, rest_length, speed = 0.5, 0.7, 1.0
+    walks = gait.simulate(
+        70, 1e-9, rest_length, x0=-0.1, y0=rest_length - np.sqrt(rest_length**2 - d**2 / 4), vx0=speed, step_length=d,
+        gravity=1e-12, duration=3, engine=engine,
+    )  # fmt: skip
+    assert walks.outcome[0] == Outcome.WALKED
+    np.testing.assert_allclose(walks.touchdown[0], (d / 2 + 0.1 + d * np.arange(6)) / speed, atol=1e-9)
+    np.testing.assert_allclose(walks.takeoff[0], walks.touchdown[0], atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_event_no_entry(engine):
+    walks = gait.simulate(70, 9000, 0.7, y0=0.08, vx0=0, step_length=5, duration=2, engine=engine)
+    assert walks.outcome[0] == Outcome.WALKED
+    assert walks.touchdown.shape == walks.takeoff.shape == (1, 0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({}, Outcome.WALKED),
+        ({"x0": 0.1, "y0": 0.0}, Outcome.AIRBORNE),
+        ({"y0": 0.2}, Outcome.FLIGHT),
+        ({"vx0": 0.3, "y0": 0.0715, "x0": -0.2}, Outcome.BACKWARD),
+        ({"vx0": -0.1}, Outcome.BACKWARD),
+        ({"stiffness": 500.0}, Outcome.FALL),
+        ({"y0": 0.5}, Outcome.FALL),
+    ],
+)
+def test_outcomes(engine, change, outcome):
+    walks = gait.simulate(**A_WALK | change, engine=engine)
+    assert walks.outcome[0] == outcome
+    assert np.isnan(walks.x[0, -1]) == (outcome != Outcome.WALKED)
+
+
+def test_stumble():
+    """Some raw draws stumble; there the front leg is longer than l0 before the rear one is."""
+    arguments = paper_draws(300, seed=8)
+    walks = gait.simulate(**arguments)
+    (stumbled,) = np.nonzero(walks.outcome == Outcome.STUMBLE)
+    assert len(stumbled) > 3
+    one = {name: value[stumbled[:2]] for name, value in arguments.items()}
+    np.testing.assert_array_equal(gait.simulate(**one, engine="scipy").outcome, Outcome.STUMBLE)
+
+
+def test_outcome_shares_are_those_known_of_the_paper_priors():
+    """84-85 % of draws walk and 2.5 % start airborne (an independent implementation's counts)."""
+    outcome = gait.simulate(**paper_draws(20_000, seed=9)).outcome
+    assert np.mean(outcome == Outcome.WALKED) == pytest.approx(0.845, abs=0.012)
+    assert np.mean(outcome == Outcome.AIRBORNE) == pytest.approx(0.025, abs=0.004)
+
+
+# Batches and arguments -----------------------------------------------------------------------
+
+
+def test_a_walk_does_not_depend_on_its_batch_or_on_threads():
+    arguments = paper_draws(60, seed=10)
+    together = gait.simulate(**arguments)
+    for i in (0, 17, 59):
+        alone = gait.simulate(**{name: value[i] for name, value in arguments.items()})
+        for name in ("x", "y", "vx", "vy", "fx", "fy"):
+            np.testing.assert_array_equal(getattr(alone, name)[0], getattr(together, name)[i])
+    given = conditions(**arguments)
+    one, three = (taylor.integrate(given, together.t, 15.0, threads=n) for n in (1, 3))
+    np.testing.assert_array_equal(one.samples, three.samples)
+    np.testing.assert_array_equal(one.touchdown, three.touchdown)
+
+
+def test_more_events_than_expected_are_all_kept():
+    """Short steps at high speed: over twenty events a second."""
+    walks = gait.simulate(
+        70, 1e-9, 0.7, y0=0.7 - np.sqrt(0.7**2 - 0.01**2 / 4), vx0=1.0, step_length=0.01, gravity=1e-12, duration=2.0
+    )
+    assert walks.outcome[0] == Outcome.WALKED
+    assert walks.touchdown.shape[1] == 200
+
+
+def test_simulate_broadcasts():
+    walks = gait.simulate(**A_WALK | {"mass": np.array([60.0, 70.0, 75.0])}, duration=1.0)
+    assert walks.x.shape == (3, 10)
+    assert walks.t.shape == (10,)
+    np.testing.assert_allclose(walks.t, np.arange(10) * 0.1)
+    np.testing.assert_allclose(walks.x[:, 0], 0.02)
+    np.testing.assert_allclose(walks.y[:, 0], 0.63)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step_length": None}, "Exactly one touchdown rule"),
+        ({"angle_of_attack": 1.2}, "Exactly one touchdown rule"),
+        ({"mass": -70.0}, "mass must be positive. Received: -70"),
+        ({"stiffness": [9000.0, 0.0]}, "stiffness must be positive. Received: 0"),
+        ({"vx0": np.nan}, "vx0 must be finite"),
+        ({"mass": "heavy"}, "mass must be a number"),
+        ({"mass": [60.0, 70.0], "vx0": [0.7, 0.8, 0.9]}, "one common length"),
+        ({"mass": [[60.0]]}, "mass must be a scalar or of shape"),
+        ({"stiffness": np.ones((2, 3))}, "or \\[n, 2\\]"),
+        ({"step_length": None, "angle_of_attack": 70.0}, "between 0 and pi/2 rad"),
+        ({"engine": "euler"}, "no engine of this name"),
+        ({"duration": 0.0}, "duration must be a positive number"),
+        ({"interval": 40.0}, "must not exceed the duration"),
+    ],
+)
+def test_simulate_explains_what_is_wrong(change, message):
+    with pytest.raises(gait.InputError, match=message):
+        gait.simulate(**A_WALK | change)
+
+
+def test_an_event_ends_a_walk_or_begins_a_phase():
+    from gait.model import EVENTS_OF_PHASE, OUTCOME_OF_EVENT
+
+    watched = {event for events in EVENTS_OF_PHASE.values() for event in events}
+    assert watched == set(Event)
+    assert set(Event) - set(OUTCOME_OF_EVENT) == {Event.TOUCHDOWN, Event.TAKEOFF}

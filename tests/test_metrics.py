@@ -1,0 +1,84 @@
+"""R², its interval, and verdicts that can go either way."""
+
+import numpy as np
+import pytest
+
+from gait.ceilings import Ceiling, best_estimate, ratio_ceiling
+from gait.metrics import Verdict, r2_with_interval, score, sentence, verdict
+from gait.parameters import PAPER_PRIORS
+
+PAPER = (PAPER_PRIORS["mass"], PAPER_PRIORS["stiffness"])
+HALF = Ceiling(0.5, 1.0, "Because.")
+FULL = Ceiling(1.0, 0.0, "Because.")
+
+
+def test_r2_by_hand():
+    truth, estimate = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 3.0, 3.0])
+    assert r2_with_interval(truth, estimate)[0] == pytest.approx(1 - 1 / 5)
+    assert r2_with_interval(truth, np.full(4, 2.5))[0] == pytest.approx(0.0)
+
+
+def test_interval_is_the_bootstraps():
+    generator = np.random.default_rng(1)
+    truth = generator.uniform(60, 75, 2000)
+    estimate = truth + generator.standard_t(5, 2000) * 3
+    _, low, high = r2_with_interval(truth, estimate)
+    picks = generator.integers(0, 2000, (4000, 2000))
+    bootstrap = [r2_with_interval(truth[i], estimate[i])[0] for i in picks]
+    np.testing.assert_allclose([low, high], np.quantile(bootstrap, [0.025, 0.975]), atol=0.12 * (high - low))
+
+
+def test_interval_covers_the_ceiling_in_95_of_100_samples():
+    """The best estimator, on 1000 sets of 500 people: "at its ceiling" is right 95 times in 100."""
+    generator = np.random.default_rng(2)
+    expected = ratio_ceiling("mass", *PAPER)
+    covered = 0
+    for _ in range(1000):
+        m, k = (generator.uniform(prior.low, prior.high, 500) for prior in PAPER)
+        _, low, high = r2_with_interval(m, best_estimate("mass", k / m, *PAPER)[0])
+        covered += low <= expected <= high
+    assert 930 <= covered <= 970
+
+
+@pytest.mark.parametrize(
+    ("interval", "ceiling", "expected"),
+    [
+        ((0.995, 0.999), FULL, Verdict.RECOVERED),
+        ((0.98, 0.995), FULL, Verdict.BELOW_CEILING),
+        ((0.49, 0.51), HALF, Verdict.AT_CEILING),
+        ((0.40, 0.49), HALF, Verdict.BELOW_CEILING),
+        ((0.51, 0.55), HALF, Verdict.ABOVE_CEILING),
+        ((float("nan"), float("nan")), HALF, Verdict.UNDETERMINED),
+    ],
+)
+def test_verdicts(interval, ceiling, expected):
+    assert verdict(interval, ceiling) == expected
+
+
+def test_leaked_truth_is_above_the_ceiling_and_the_best_estimator_at_it():
+    """Negative and positive control on the walker's own ceiling."""
+    generator = np.random.default_rng(3)
+    m, k = (generator.uniform(prior.low, prior.high, 20_000) for prior in PAPER)
+    best, _ = best_estimate("mass", k / m, *PAPER)
+    limit = Ceiling(ratio_ceiling("mass", *PAPER), 3.06, "Because.")
+    assert score("mass", m, best, limit)["verdict"] == Verdict.AT_CEILING
+    assert score("mass", m, 0.9 * best + 0.1 * m, limit)["verdict"] == Verdict.ABOVE_CEILING
+    assert score("mass", m, 0.7 * best + 0.3 * m.mean(), limit)["verdict"] == Verdict.BELOW_CEILING
+
+
+def test_score_and_sentence():
+    truth = np.linspace(0.6, 0.8, 1000)
+    scored = score("rest_length", truth, truth + 0.001, FULL)
+    assert scored["bias"] == pytest.approx(0.001)
+    assert scored["rmse"] == pytest.approx(0.001)
+    assert scored["mae"] == pytest.approx(0.001)
+    assert scored["unit"] == "m"
+    assert "was recovered" in sentence("rest_length", scored, ("x", "y"))
+    assert "cannot be known from x, y" in sentence("mass", score("mass", truth, truth, HALF), ("x", "y"))
+
+
+def test_too_few_records_are_no_verdict():
+    scored = score("mass", np.array([70.0]), np.array([69.0]), HALF)
+    assert scored["r2"] is None
+    assert scored["verdict"] == Verdict.UNDETERMINED
+    assert "too few" in sentence("mass", scored, ("x",))
