@@ -259,7 +259,7 @@ class Feed:
         return of_an_epoch
 
     def _streamed(self):
-        """An epoch from disk: the files in random order, several at a time, through a shuffling buffer."""
+        """An epoch from disk: files in random order, several at a time, their records shuffled by the bufferful."""
         paths = [str(self._described.folder / name) for name in self._described.shards("train")]
         input_mean, input_sd = np.float32(self.input_moments.mean), np.float32(self.input_moments.sd)
         target_mean, target_sd = self.target_moments.mean, self.target_moments.sd
@@ -269,12 +269,17 @@ class Feed:
             targets = (self._targets(parameters) - target_mean) / target_sd
             return (inputs - input_mean) / input_sd, tf.cast(targets, tf.float32)
 
+        def shuffled(epoch, i, buffer):
+            order = tf.random.experimental.stateless_shuffle(buffer, seed=[self._seed, epoch * 2**32 + i])
+            return tf.data.Dataset.from_tensor_slices(order)
+
         def of_an_epoch(epoch):
             order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seed=[self._seed, epoch])
             records = tf.data.Dataset.from_tensor_slices(order).interleave(
                 tf.data.TFRecordDataset, cycle_length=8, block_length=100, num_parallel_calls=tf.data.AUTOTUNE
             )
-            records = records.shuffle(_STREAM_BUFFER, seed=self._seed + epoch, reshuffle_each_iteration=False)
+            # Not `Dataset.shuffle`: under a global seed it does not take a seed that depends on the epoch.
+            records = records.batch(_STREAM_BUFFER).enumerate().flat_map(lambda i, buffer: shuffled(epoch, i, buffer))
             records = records.batch(self._batch, drop_remainder=True)
             return records.map(standardised, num_parallel_calls=tf.data.AUTOTUNE)
 

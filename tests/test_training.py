@@ -1,0 +1,323 @@
+"""Network, data feed, history, checkpoints, strategies, and what ends a training early."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, run_script, small_plan
+
+from gait import dataset, manifest, training
+from gait.errors import InputError
+from gait.network import dense_network, in_physical_units
+from gait.training import Feed, Moments, R2, Settings, train
+
+
+def settings(**changes):
+    return Settings(**{"scenario": "two_parameter", "epochs": 3, "batch_size": 100, "checkpoint_every": 2} | changes)
+
+
+def history(folder, columns=None):
+    """Rows of history.csv without the seconds."""
+    with (folder / "history.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+# Network -------------------------------------------------------------------------------------
+
+
+def test_network_of_the_paper():
+    """300 inputs, seven layers of 50, three outputs: 15,050 + 6 * 2,550 + 153 parameters."""
+    network = dense_network(300, 3, "relu")
+    assert network.count_params() == 30_503
+    shapes = [tuple(layer.kernel.shape) for layer in network.layers]
+    assert shapes == [(300, 50)] + [(50, 50)] * 6 + [(50, 3)]
+    assert network.output_shape == (None, 3)
+
+
+def test_physical_units_on_both_sides():
+    generator = np.random.default_rng(0)
+    core = dense_network(4, 2, "tanh")
+    input_mean, input_sd = np.array([1.0, 200.0, -3.0, 0.5]), np.array([2.0, 50.0, 0.1, 1.0])
+    target_mean, target_sd = np.array([9000.0, 0.7]), np.array([577.0, 0.06])
+    model = in_physical_units(core, input_mean, input_sd, target_mean, target_sd)
+    raw = input_mean + input_sd * generator.normal(size=(20, 4))
+    expected = core.predict((raw - input_mean) / input_sd, verbose=0) * target_sd + target_mean
+    np.testing.assert_allclose(model.predict(raw, verbose=0), expected, rtol=1e-5)
+
+
+# Data ----------------------------------------------------------------------------------------
+
+
+def test_moments_are_those_of_numpy():
+    """In float64 and in one pass, also where the mean is large beside the spread."""
+    values = np.random.default_rng(0).normal(1e4, 0.01, (1000, 3))
+    moments = Moments()
+    for batch in np.array_split(values, 7):
+        moments.add(batch)
+    np.testing.assert_allclose(moments.mean, values.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(moments.sd, values.std(axis=0), rtol=1e-6)
+    constant = Moments()
+    constant.add(np.full((10, 1), 0.3))
+    assert constant.sd == 1.0
+
+
+def epoch_of(feed, epoch):
+    feed.epoch.assign(epoch)
+    inputs, targets = zip(*feed.train.as_numpy_iterator(), strict=True)
+    return np.concatenate(inputs), np.concatenate(targets)
+
+
+@pytest.mark.parametrize("cache", training.CACHES)
+def test_feed_gives_every_record_once_in_a_new_order(small_dataset, cache):
+    described = manifest.read(small_dataset)
+    feed = Feed(described, settings(cache=cache))
+    split = dataset.load(described, "train", ("x", "y"))
+    expected = split.parameters["stiffness"] / split.parameters["mass"]
+    first, again, second = (epoch_of(feed, epoch) for epoch in (0, 0, 1))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert not np.array_equal(first[1], second[1])
+    for inputs, targets in (first, second):
+        assert inputs.shape == (1600, 60)
+        ratio = targets[:, 0] * feed.target_moments.sd[0] + feed.target_moments.mean[0]
+        np.testing.assert_allclose(np.sort(ratio), np.sort(expected), rtol=1e-5)
+        # Inputs and targets still belong together.
+        record = np.argmin(np.abs(expected - ratio[0]))
+        raw = inputs[0] * feed.input_moments.sd + feed.input_moments.mean
+        np.testing.assert_allclose(raw, split.inputs[record], atol=1e-4)
+    np.testing.assert_allclose(first[0].mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(first[0].std(axis=0), 1, atol=1e-3)
+
+
+def test_validation_uses_the_training_statistics(small_dataset):
+    described = manifest.read(small_dataset)
+    feed = Feed(described, settings())
+    inputs, targets = next(iter(feed.validation))
+    split = dataset.load(described, "validation", ("x", "y"))
+    np.testing.assert_allclose(
+        inputs, (split.inputs - feed.input_moments.mean) / feed.input_moments.sd, rtol=1e-3, atol=1e-4
+    )
+    assert targets.shape == (200, 2)
+
+
+def test_batches_that_do_not_divide_the_split(small_dataset):
+    feed = Feed(manifest.read(small_dataset), settings(batch_size=700))
+    assert [len(inputs) for inputs, _ in feed.train] == [700, 700]
+    assert feed.train.cardinality() == feed.steps == 2
+
+
+def test_r2_metric_is_the_coefficient_of_determination():
+    generator = np.random.default_rng(0)
+    truth = generator.normal([3.0, -1.0], [2.0, 0.5], (300, 2))
+    estimate = truth + generator.normal(0, 0.3, (300, 2))
+    metric = R2(("mass", "rest_length"))
+    for i in range(0, 300, 100):
+        metric.update_state(tf.constant(truth[i : i + 100], tf.float32), tf.constant(estimate[i : i + 100], tf.float32))
+    expected = 1 - ((truth - estimate) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    result = metric.result()
+    np.testing.assert_allclose([result["r2_mass"], result["r2_rest_length"]], expected, rtol=1e-5)
+
+
+# Runs ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished_run(small_dataset, tmp_path_factory):
+    """An uninterrupted run of six epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(small_dataset, folder, settings(epochs=6), verbose=0)
+    return folder
+
+
+def test_run_folder(small_dataset, finished_run):
+    rows = history(finished_run)
+    assert list(rows[0]) == [
+        "epoch", "loss", "val_loss", "r2_stiffness_to_mass", "val_r2_stiffness_to_mass", "r2_rest_length",
+        "val_r2_rest_length",
+    ]  # fmt: skip
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 7))
+    config = json.loads((finished_run / "config.json").read_text())
+    assert config["settings"]["batch_size"] == 100
+    assert config["dataset"] == manifest.read(small_dataset).identity
+    assert config["versions"]["tensorflow"] == tf.__version__
+    result = json.loads((finished_run / "result.json").read_text())
+    losses = [float(row["val_loss"]) for row in rows]
+    assert result["best_epoch"] == 1 + int(np.argmin(losses))
+    assert result["best_val_loss"] == min(losses)
+    assert sorted(path.name for path in finished_run.iterdir()) == [
+        "config.json", "history.csv", "model.keras", "result.json",
+    ]  # fmt: skip
+
+
+def test_history_tells_the_loss_of_the_saved_model(small_dataset, finished_run):
+    """The saved model, on raw recordings, has the best validation R² of the history."""
+    split = dataset.load(manifest.read(small_dataset), "validation", ("x", "y"))
+    estimate = training.predict(training.Run(finished_run), split.inputs)
+    best = min(history(finished_run), key=lambda row: float(row["val_loss"]))
+    truth = split.parameters["rest_length"]
+    r2 = 1 - np.mean((truth - estimate[:, 1]) ** 2) / truth.var()
+    assert r2 == pytest.approx(float(best["val_r2_rest_length"]), abs=1e-4)
+    assert float(best["val_r2_rest_length"]) > 0.3
+
+
+def test_model_loads_in_plain_keras(small_dataset, finished_run, tmp_path):
+    """In another folder, without this package on the path: SI in, SI out."""
+    split = dataset.load(manifest.read(small_dataset), "test", ("x", "y"))
+    np.save(tmp_path / "inputs.npy", split.inputs)
+    code = (
+        "import sys, keras, numpy as np\n"
+        f"model = keras.saving.load_model({str(finished_run / 'model.keras')!r})\n"
+        "np.save('outputs.npy', model.predict(np.load('inputs.npy'), verbose=0))\n"
+        "assert not any(name.split('.')[0] == 'gait' for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    outputs = np.load(tmp_path / "outputs.npy")
+    np.testing.assert_array_equal(outputs, training.predict(training.Run(finished_run), split.inputs))
+    assert outputs[:, 0].mean() == pytest.approx(133, abs=3)
+    assert outputs[:, 1].mean() == pytest.approx(0.7, abs=0.01)
+
+
+def test_same_seed_same_result(small_dataset, finished_run, tmp_path):
+    train(small_dataset, tmp_path / "again", settings(epochs=6), verbose=0)
+    assert history(tmp_path / "again") == history(finished_run)
+    train(small_dataset, tmp_path / "other", settings(epochs=6, seed=1), verbose=0)
+    assert history(tmp_path / "other") != history(finished_run)
+
+
+@pytest.mark.parametrize("last", [1, 3, 4])
+def test_interrupted_run_ends_like_an_uninterrupted_one(small_dataset, finished_run, tmp_path, monkeypatch, last):
+    """Ended before the first checkpoint, between two and right after one."""
+    honest = training.Journal.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        honest(self, epoch, logs)
+        if epoch + 1 == last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Journal, "on_epoch_end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_dataset, tmp_path, settings(epochs=6), verbose=0)
+    assert len(history(tmp_path)) == last
+    assert not (tmp_path / "model.keras").exists()
+    train(small_dataset, tmp_path, settings(epochs=6), verbose=0)
+    assert history(tmp_path) == history(finished_run)
+    one, other = (keras.saving.load_model(folder / "model.keras") for folder in (tmp_path, finished_run))
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_killed_training_continues(small_dataset, tmp_path):
+    """kill -9 of the real script; the second run leaves neither a gap nor a repeat."""
+
+    def command(folder):
+        return [sys.executable, "train.py", f"--data={small_dataset}", "--scenario=two_parameter", f"--out={folder}",
+                "--epochs=60", "--batch_size=50", "--checkpoint_every=4"]  # fmt: skip
+
+    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, capture_output=True, timeout=170)
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 100
+    while time.monotonic() < until:
+        if (folder / "history.csv").exists() and len(history(folder)) >= 6:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 6 <= len(history(folder)) < 60
+    assert (folder / "checkpoint.npz").exists()
+    subprocess.run(command(folder), cwd=ROOT, check=True, capture_output=True, timeout=170)
+    assert history(folder) == history(tmp_path / "whole")
+
+
+def test_finished_run_is_left_alone(small_dataset, finished_run):
+    before = {path: path.stat().st_mtime_ns for path in finished_run.iterdir()}
+    result = train(small_dataset, finished_run, settings(epochs=6), verbose=0)
+    assert result["epochs"] == 6
+    assert {path: path.stat().st_mtime_ns for path in finished_run.iterdir()} == before
+
+
+def test_streaming_learns_as_well(small_dataset, finished_run, tmp_path):
+    train(small_dataset, tmp_path, settings(epochs=6, cache="none"), verbose=0)
+    one, other = (float(history(folder)[-1]["val_loss"]) for folder in (tmp_path, finished_run))
+    assert one == pytest.approx(other, rel=0.3)
+
+
+def test_two_replicas_learn_what_one_learns(small_dataset, finished_run, tmp_path):
+    """MirroredStrategy over two logical CPU devices: the same batches, hence nearly the same losses."""
+    code = (
+        "import tensorflow as tf\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "from pathlib import Path\n"
+        "from gait import training\n"
+        "settings = training.Settings('two_parameter', epochs=6, batch_size=100, strategy='mirrored')\n"
+        "assert training.choose_strategy('mirrored').num_replicas_in_sync == 2\n"
+        f"training.train(Path({str(small_dataset)!r}), Path({str(tmp_path)!r}), settings, verbose=0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    for one, other in zip(history(tmp_path), history(finished_run), strict=True):
+        assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=0.02)
+        assert float(one["val_r2_rest_length"]) == pytest.approx(float(other["val_r2_rest_length"]), abs=0.02)
+
+
+# What ends a training early ------------------------------------------------------------------
+
+
+def test_diverged_training_stops(small_dataset, tmp_path):
+    with pytest.raises(InputError, match="The loss became (nan|inf) in epoch 1.*lower --learning_rate"):
+        train(small_dataset, tmp_path, settings(learning_rate=1e20, schedule="constant", activation="relu"), verbose=0)
+    assert not (tmp_path / "model.keras").exists()
+    with pytest.raises(InputError, match="has no finished model"):
+        training.read_run(tmp_path)
+
+
+def test_other_settings_in_the_same_folder(small_dataset, finished_run):
+    with pytest.raises(InputError, match="holds another run: seed 0 instead of 5"):
+        train(small_dataset, finished_run, settings(epochs=6, seed=5), verbose=0)
+    with pytest.raises(InputError, match="holds another run: .*targets"):
+        train(small_dataset, finished_run, settings(epochs=6, scenario="three_parameter"), verbose=0)
+
+
+def test_other_data_in_the_same_folder(finished_run, tmp_path):
+    dataset.write(tmp_path, small_plan(2000, seed=8), audit=0)
+    with pytest.raises(InputError, match="holds another run: dataset"):
+        train(tmp_path, finished_run, settings(epochs=6), verbose=0)
+
+
+def test_batch_larger_than_the_split(small_dataset, tmp_path):
+    with pytest.raises(InputError, match="which has 1,600 records. Received: --batch_size=1601"):
+        train(small_dataset, tmp_path, settings(batch_size=1601), verbose=0)
+
+
+def test_dataset_without_the_scenarios_channels(tmp_path):
+    dataset.write(tmp_path / "data", small_plan(20, channels=("x",)), audit=0)
+    with pytest.raises(InputError, match="The scenario reads x, y, but .* lacks y"):
+        train(tmp_path / "data", tmp_path / "run", settings(batch_size=10), verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 0}, {"batch_size": 0}, {"checkpoint_every": 0}, {"learning_rate": -1.0}, {"seed": -1}]
+)
+def test_impossible_settings(change):
+    with pytest.raises(InputError, match=f"Received: --{next(iter(change))}="):
+        settings(**change)
+
+
+def test_unreadable_model(finished_run, tmp_path):
+    run = training.Run(tmp_path)
+    run.model.write_bytes((finished_run / "model.keras").read_bytes()[:-500])
+    with pytest.raises(InputError, match="is not a readable model"):
+        training.predict(run, np.zeros((1, 60), np.float32))
+
+
+def test_evaluating_an_unfinished_run(tmp_path):
+    assert "There is no run at" in run_script("evaluate.py", f"--run={tmp_path}").stderr
