@@ -11,32 +11,32 @@ from pathlib import Path
 
 from absl import app, flags
 
-from gait import manifest, scripting
+from gait import manifest, runs, scripting
 from gait.scenarios import SCENARIOS
 
 with scripting.hushed():
     from gait import report, training
 
 FLAGS = flags.FLAGS
-DEFAULTS = training.Settings("three_parameter")
+DEFAULTS = runs.Settings("three_parameter")
 flags.DEFINE_string("data", "data/walks", "Folder of the dataset, see simulate.py.")
 flags.DEFINE_enum("scenario", DEFAULTS.scenario, list(SCENARIOS), "What to estimate from which channels.")
 flags.DEFINE_string("out", None, "Folder of the run; by default runs/SCENARIO.")
 flags.DEFINE_integer("epochs", DEFAULTS.epochs, "Passes over the training split.")
 flags.DEFINE_integer("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
 flags.DEFINE_integer("seed", DEFAULTS.seed, "Key of the initial weights and of the order of the records.")
-flags.DEFINE_enum("activation", DEFAULTS.activation, training.ACTIVATIONS, "Activation of the hidden layers.")
-flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, training.OPTIMIZERS, "Optimiser.")
+flags.DEFINE_enum("activation", DEFAULTS.activation, runs.ACTIVATIONS, "Activation of the hidden layers.")
+flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, runs.OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
-flags.DEFINE_enum("schedule", DEFAULTS.schedule, training.SCHEDULES, "Course of the learning rate.")
-flags.DEFINE_enum("cache", DEFAULTS.cache, training.CACHES, "memory: read once. none: stream from disk every epoch.")
-flags.DEFINE_enum("strategy", DEFAULTS.strategy, training.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
+flags.DEFINE_enum("schedule", DEFAULTS.schedule, runs.SCHEDULES, "Course of the learning rate.")
+flags.DEFINE_enum("cache", DEFAULTS.cache, runs.CACHES, "memory: read once. none: stream from disk every epoch.")
+flags.DEFINE_enum("strategy", DEFAULTS.strategy, runs.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
 flags.DEFINE_integer("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
 
 
 def main():
     out = Path(FLAGS.out or f"runs/{FLAGS.scenario}")
-    settings = training.Settings(
+    settings = runs.Settings(
         FLAGS.scenario,
         epochs=FLAGS.epochs,
         batch_size=FLAGS.batch_size,

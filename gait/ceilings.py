@@ -12,6 +12,7 @@ The ceiling of a target is S = 1 - E[Var(target | data)] / Var(target), the larg
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -79,9 +80,7 @@ def ratio_ceiling(target: str, mass: Uniform, stiffness: Uniform) -> float:
     corners = sorted(k / m for k in (stiffness.low, stiffness.high) for m in (mass.low, mass.high))
     # Between its corners the integrand is smooth.
     unexplained = sum(
-        quad(expected_variance, a, b, epsabs=0.0, epsrel=1e-10)[0]
-        for a, b in zip(corners[:-1], corners[1:], strict=True)
-        if b > a
+        quad(expected_variance, a, b, epsabs=0.0, epsrel=1e-10)[0] for a, b in itertools.pairwise(corners) if b > a
     )
     return 1.0 - unexplained / {"mass": mass, "stiffness": stiffness}[target].variance()
 
@@ -102,6 +101,5 @@ def ceiling(target: str, inputs: tuple[str, ...], priors: Mapping[str, Uniform])
     r2 = ratio_ceiling(target, priors["mass"], priors["stiffness"])
     rmse = math.sqrt((1.0 - r2) * priors[target].variance())
     other = {"mass": "stiffness", "stiffness": "mass"}[target]
-    return Ceiling(
-        r2, rmse, f"Only the ratio k/m enters the motion; without the {other}, k/m tells no more than the prior's edges."
-    )
+    reason = f"Only the ratio k/m enters the motion; without the {other}, it tells no more than the prior's edges."
+    return Ceiling(r2, rmse, reason)

@@ -112,7 +112,9 @@ def write(
         raise InputError(f"The number of audited records must not be negative. Received: --audit={audit}.")
     files.make_folder(folder)
     with files.storage_errors(folder), _locked(folder):
-        return _write_locked(folder, plan, workers or os.cpu_count() or 1, audit, overwrite, progress or ProgressBar("records", stream=None))
+        return _write_locked(
+            folder, plan, workers or os.cpu_count() or 1, audit, overwrite, progress or ProgressBar("records")
+        )
 
 
 def _write_locked(folder, plan, workers, audit, overwrite, progress) -> Manifest:
@@ -381,8 +383,8 @@ def batches(described: Manifest, split: str, channels: tuple[str, ...], size: in
             record = first + int(np.argmin(finite))
             name, within = _shard_of(described, split, record)
             raise InputError(
-                f"Record {within} of {described.folder / name} holds a value that is not a finite number. Every value of "
-                f"a record must be finite. Delete that file and make it again. {described.repair_command()}"
+                f"Record {within} of {described.folder / name} holds a value that is not a finite number. "
+                f"Every value of a record must be finite. Delete that file. {described.repair_command()}"
             )
         first += len(inputs)
         yield inputs, parameters

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gait import dataset, files, manifest, report, training
+from gait import dataset, files, manifest, report, runs, training
 from gait.ceilings import ceiling
 from gait.errors import InputError
 from gait.manifest import Manifest
@@ -42,11 +42,9 @@ def evaluate(run_folder: Path, data: Path | None = None) -> Evaluation:
     Raises:
         InputError: if the run has no finished model or the data do not fit it.
     """
-    run, config = training.read_run(run_folder)
+    run, config = runs.read_run(run_folder)
     described = _dataset(run_folder, config, data)
-    scenario = Scenario(
-        config["settings"]["scenario"], tuple(config["inputs"]), tuple(config["targets"]), question=""
-    )
+    scenario = Scenario(config["settings"]["scenario"], tuple(config["inputs"]), tuple(config["targets"]), question="")
     split = dataset.load(described, "test", scenario.inputs)
     truth = split.parameters
     estimate = dict(zip(scenario.targets, training.predict(run, split.inputs).T.astype(np.float64), strict=True))

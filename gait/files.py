@@ -49,9 +49,9 @@ def make_folder(folder: Path) -> None:
 
 def replace_durably(temporary: Path, final: Path) -> None:
     """Gives a completely written file its final name, surviving a crash at any moment."""
-    with open(temporary, "rb+") as file:
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, final)
+    temporary.replace(final)
     folder = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

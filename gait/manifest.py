@@ -201,10 +201,8 @@ def read(folder: Path) -> Manifest:
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
-        raise InputError(
-            f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. "
-            + ("Update this code." if newer else f"Make the dataset anew: python simulate.py --out={folder} --overwrite")
-        )
+        way_out = "Update this code." if newer else f"Make it anew: python simulate.py --out={folder} --overwrite"
+        raise InputError(f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. {way_out}")
     missing = [key for key in _NEEDED if key not in content]
     if missing:
         raise InputError(f"{path} is incomplete: it lacks {', '.join(missing)}. Restore the file from a copy.")

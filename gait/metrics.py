@@ -106,10 +106,11 @@ def sentence(target: str, scored: dict, inputs: tuple[str, ...]) -> str:
         return f"{name} {known}, but this network falls short: {reached}, {error}. Train longer or on more records."
     at_best = f"any estimator reaches at best R² {scored['ceiling_r2']:.4f}"
     if scored["verdict"] == Verdict.AT_CEILING:
-        end = f"The network has reached that: {reached}. It has learned the edges of the prior, nothing about the person."
+        end = f"The network has reached that: {reached}. It knows the edges of the prior, nothing about the person."
     elif scored["verdict"] == Verdict.ABOVE_CEILING:
         end = f"The network reports more, {reached}: it has memorised these records, or they leak into training."
     else:
         gap = scored["ceiling_r2"] - scored["r2"]
         end = f"The network is {gap:.4f} below that, {reached}; the rest of the way would teach it prior edges only."
-    return f"{name} cannot be known from {', '.join(inputs)}; {at_best}. {end} Measure a force in newtons, or weigh the person."
+    way_out = "Measure a force in newtons, or weigh the person."
+    return f"{name} cannot be known from {', '.join(inputs)}; {at_best}. {end} {way_out}"

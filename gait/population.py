@@ -117,9 +117,7 @@ def walk_block(population: Population, block: int, rows: range) -> tuple[np.ndar
         pending = pending[~walked]
         if not pending.size:
             return parameters[rows.start : rows.stop], samples, counts
-    person = ", ".join(
-        f"{name} {value:.6g}" for name, value in zip(SUBJECT, subjects[pending[0]], strict=True)
-    )
+    person = ", ".join(f"{name} {value:.6g}" for name, value in zip(SUBJECT, subjects[pending[0]], strict=True))
     reasons = ", ".join(
         f"{model.Outcome(i).name.lower()} {n}" for i, n in enumerate(counts) if n and i != Outcome.WALKED
     )

@@ -19,7 +19,14 @@ from gait.parameters import QUANTITIES, Uniform
 
 TRUTH, NETWORK, BEST = "0.55", "#1f5fa8", "#d1495b"
 """Colours: what is so, what the network says, what is the best anyone could say."""
-_STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+}
+_TEXT = "text"
 _VERDICT_IN_SHORT = {
     Verdict.RECOVERED: "recovered",
     Verdict.AT_CEILING: "not recoverable",
@@ -114,19 +121,25 @@ def scatter(run_folder: Path, predictions: pd.DataFrame, scored: Mapping, priors
         priors: range of each parameter.
     """
     hidden = [name for name in scored if scored[name]["ceiling_r2"] < 1.0]
-    columns = max(len(scored), 1)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(3.5 * columns, 3.7 * (2 if hidden else 1)), layout="constrained")
-        axes = figure.subplots(2 if hidden else 1, columns, squeeze=False)
-        for axis, name in zip(axes[0], scored, strict=True):
-            _truth_panel(axis, predictions, name, scored[name], priors)
+        if not hidden:
+            figure = Figure(figsize=(3.6 * len(scored), 3.8), layout="constrained")
+            axes = dict(zip(scored, figure.subplots(1, len(scored), squeeze=False)[0], strict=True))
+        else:
+            # Second row: below each hidden target its second panel, and what did not fit into the first.
+            first = [*hidden, *[name for name in scored if name not in hidden]]
+            columns = max(-(-(len(scored) + len(hidden) + 1) // 2), len(hidden) + 1)
+            top, rest = first[:columns], first[columns:]
+            bottom = [*(f"{name} over k/m" for name in hidden), *rest, _TEXT]
+            bottom += ["."] * (columns - len(bottom))
+            top += ["."] * (columns - len(top))
+            figure = Figure(figsize=(3.6 * columns, 7.6), layout="constrained")
+            axes = figure.subplot_mosaic([top, bottom])
+            _explanation(axes[_TEXT])
+        for name in scored:
+            _truth_panel(axes[name], predictions, name, scored[name], priors)
         for name in hidden:
-            _ratio_panel(axes[1, list(scored).index(name)], predictions, name, priors)
-        spare = [axis for axis, name in zip(axes[-1], scored, strict=True) if hidden and name not in hidden]
-        for axis in spare:
-            axis.set_axis_off()
-        if spare:
-            _explanation(spare[0])
+            _ratio_panel(axes[f"{name} over k/m"], predictions, name, priors)
         _save(figure, run_folder / "scatter.png")
 
 
@@ -188,16 +201,16 @@ def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mappi
 
 
 def _explanation(axis: Axes) -> None:
+    axis.set_axis_off()
     axis.text(
         0.0,
-        0.95,
-        "Two people with the same $k/m$ and $\\ell_0$ walk alike.\n"
-        "So a recording tells k/m, and of m and k only\n"
-        "the range that people with that k/m have (grey).\n"
-        "The best answer to “which m?” is the mean of that\n"
-        "range (red): the edges of the prior, nothing about\n"
-        "the person. The network (blue) learns just that.",
+        0.9,
+        "Two people with the same $k/m$ and $\\ell_0$\nwalk alike. So a recording tells $k/m$,\n"
+        "and of $m$ and $k$ no more than the range\nthat people with that $k/m$ have (grey).\n\n"
+        "The best answer to “which $m$?” is the\nmean of that range (red): the edges of\n"
+        "the prior, nothing about the person.\nThe network (blue) learns just that.",
         va="top",
+        fontsize=11,
         transform=axis.transAxes,
     )
 
@@ -245,8 +258,8 @@ Intervals are the delta method's for n = {n:,} independent records of the test s
 ## What this rests on
 
 - Data: {described.folder} (dataset {described.identity}). {described.summary()}
-- Training: {result["epochs"]} epochs in batches of {settings["batch_size"]}, {settings["optimizer"]} with learning rate \
-{settings["learning_rate"]:g} ({settings["schedule"]}), {settings["activation"]}, seed {settings["seed"]}; \
+- Training: {result["epochs"]} epochs in batches of {settings["batch_size"]}, {settings["optimizer"]} with learning \
+rate {settings["learning_rate"]:g} ({settings["schedule"]}), {settings["activation"]}, seed {settings["seed"]}; \
 {result["seconds"]:.0f} s. The weights are those with the lowest validation loss, {result["best_val_loss"]:.6f} \
 after epoch {result["best_epoch"]}. The test split was used for this report only.
 """

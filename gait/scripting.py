@@ -12,7 +12,6 @@ from absl import app
 from gait.errors import InputError
 
 
-
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
     """Keeps the notices off the screen that TensorFlow's C++ code prints while it is imported."""

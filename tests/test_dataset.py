@@ -30,9 +30,7 @@ def contents(folder):
     described = manifest.read(folder)
     return {
         split: [
-            record.numpy()
-            for name in described.shards(split)
-            for record in tf.data.TFRecordDataset(str(folder / name))
+            record.numpy() for name in described.shards(split) for record in tf.data.TFRecordDataset(str(folder / name))
         ]
         for split in manifest.SPLITS
     }
@@ -168,7 +166,8 @@ def test_a_journal_cut_short_is_no_obstacle(tmp_path):
     again = tmp_path / "again"
     dataset.write(again, plan, audit=0)
     entries = [json.dumps({name: entry}) for name, entry in whole.content["shards"].items()]
-    (again / dataset.JOURNAL).write_text("\n".join([json.dumps(plan.settings()), *entries[:4]]) + "\n" + entries[4][:30])
+    lines = [json.dumps(plan.settings()), *entries[:4], entries[4][:30]]
+    (again / dataset.JOURNAL).write_text("\n".join(lines))
     (again / "manifest.json").unlink()
     assert dataset.write(again, plan, audit=0).content == whole.content
 

@@ -13,10 +13,11 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, run_script, small_plan
 
-from gait import dataset, manifest, training
+from gait import dataset, manifest, runs, training
 from gait.errors import InputError
 from gait.network import dense_network, in_physical_units
-from gait.training import Feed, Moments, R2, Settings, train
+from gait.runs import Run, Settings
+from gait.training import R2, Feed, Moments, train
 
 
 def settings(**changes):
@@ -74,7 +75,7 @@ def epoch_of(feed, epoch):
     return np.concatenate(inputs), np.concatenate(targets)
 
 
-@pytest.mark.parametrize("cache", training.CACHES)
+@pytest.mark.parametrize("cache", runs.CACHES)
 def test_feed_gives_every_record_once_in_a_new_order(small_dataset, cache):
     described = manifest.read(small_dataset)
     feed = Feed(described, settings(cache=cache))
@@ -158,7 +159,7 @@ def test_run_folder(small_dataset, finished_run):
 def test_history_tells_the_loss_of_the_saved_model(small_dataset, finished_run):
     """The saved model, on raw recordings, has the best validation R² of the history."""
     split = dataset.load(manifest.read(small_dataset), "validation", ("x", "y"))
-    estimate = training.predict(training.Run(finished_run), split.inputs)
+    estimate = training.predict(Run(finished_run), split.inputs)
     best = min(history(finished_run), key=lambda row: float(row["val_loss"]))
     truth = split.parameters["rest_length"]
     r2 = 1 - np.mean((truth - estimate[:, 1]) ** 2) / truth.var()
@@ -178,7 +179,7 @@ def test_model_loads_in_plain_keras(small_dataset, finished_run, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     outputs = np.load(tmp_path / "outputs.npy")
-    np.testing.assert_array_equal(outputs, training.predict(training.Run(finished_run), split.inputs))
+    np.testing.assert_array_equal(outputs, training.predict(Run(finished_run), split.inputs))
     assert outputs[:, 0].mean() == pytest.approx(133, abs=3)
     assert outputs[:, 1].mean() == pytest.approx(0.7, abs=0.01)
 
@@ -256,8 +257,8 @@ def test_two_replicas_learn_what_one_learns(small_dataset, finished_run, tmp_pat
         "cpu = tf.config.list_physical_devices('CPU')[0]\n"
         "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
         "from pathlib import Path\n"
-        "from gait import training\n"
-        "settings = training.Settings('two_parameter', epochs=6, batch_size=100, strategy='mirrored')\n"
+        "from gait import runs, training\n"
+        "settings = runs.Settings('two_parameter', epochs=6, batch_size=100, strategy='mirrored')\n"
         "assert training.choose_strategy('mirrored').num_replicas_in_sync == 2\n"
         f"training.train(Path({str(small_dataset)!r}), Path({str(tmp_path)!r}), settings, verbose=0)\n"
     )
@@ -276,7 +277,7 @@ def test_diverged_training_stops(small_dataset, tmp_path):
         train(small_dataset, tmp_path, settings(learning_rate=1e20, schedule="constant", activation="relu"), verbose=0)
     assert not (tmp_path / "model.keras").exists()
     with pytest.raises(InputError, match="has no finished model"):
-        training.read_run(tmp_path)
+        runs.read_run(tmp_path)
 
 
 def test_other_settings_in_the_same_folder(small_dataset, finished_run):
@@ -313,7 +314,7 @@ def test_impossible_settings(change):
 
 
 def test_unreadable_model(finished_run, tmp_path):
-    run = training.Run(tmp_path)
+    run = Run(tmp_path)
     run.model.write_bytes((finished_run / "model.keras").read_bytes()[:-500])
     with pytest.raises(InputError, match="is not a readable model"):
         training.predict(run, np.zeros((1, 60), np.float32))

@@ -9,7 +9,7 @@ import numpy as np
 from gait.errors import InputError
 from gait.integrators import reference, taylor
 from gait.integrators.conditions import SAMPLE_FIELDS, Conditions, Recording
-from gait.model import Outcome, TouchdownRule
+from gait.model import TouchdownRule
 
 ENGINES = {"taylor": taylor.integrate, "scipy": reference.integrate}
 

@@ -39,9 +39,7 @@ def integrate(
         threads: without effect; here so that all engines are called alike.
         max_step, rtol, atol: see `scipy.integrate.solve_ivp`.
     """
-    solve = functools.partial(
-        solve_ivp, method="DOP853", dense_output=True, max_step=max_step, rtol=rtol, atol=atol
-    )
+    solve = functools.partial(solve_ivp, method="DOP853", dense_output=True, max_step=max_step, rtol=rtol, atol=atol)
     walks = [_walk(conditions, i, times, duration, solve) for i in range(len(conditions.mass))]
     most = max((len(walk["touchdown"]) for walk in walks), default=0)
     recording = Recording.empty(len(walks), times.size, most)
@@ -119,9 +117,11 @@ def _motion(phase, span, mass, rear, front, gravity):
 def _gaps(phase, rule, target, span, l_rear, l_front):
     """The gap of each event as a function of the state (x, y, vx, vy)."""
     if rule == TouchdownRule.STEP_LENGTH:
+
         def touchdown(x, y, vx, vy):
             return model.front_gap(x * x + y * y, x, target, l_front)
     else:
+
         def touchdown(x, y, vx, vy):
             return model.height_gap(y, l_front * np.sin(target))
 

@@ -12,8 +12,10 @@ phases. All times inside a step are fractions of the step, from 0 to 1.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
+import itertools
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -393,12 +395,13 @@ def integrate(conditions: Conditions, times: np.ndarray, duration: float, thread
     recording = Recording.empty(count, times.size, events=16 + int(4.0 * duration))
     while True:
         edges = np.linspace(0, count, threads + 1).astype(int)
-        parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+        work = functools.partial(_integrate_part, conditions=conditions, times=times, duration=duration, into=recording)
         if threads == 1:
-            _integrate_part(parts[0], conditions, times, duration, recording)
+            work(parts[0])
         else:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda part: _integrate_part(part, conditions, times, duration, recording), parts))
+                list(pool.map(work, parts))
         most = int(recording.events.max(initial=0))
         if most <= recording.touchdown.shape[1]:
             return recording.trimmed(most)
