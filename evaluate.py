@@ -11,15 +11,15 @@ from absl import app, flags
 
 from gait import scripting
 
-with scripting.hushed():
-    from gait import evaluation
-
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", "runs/three_parameter", "Folder of a finished run, see train.py.")
 flags.DEFINE_string("data", None, "Folder of the dataset; by default the one that the run was trained on.")
 
 
 def main():
+    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        from gait import evaluation
+
     run = Path(FLAGS.run)
     result = evaluation.evaluate(run, Path(FLAGS.data) if FLAGS.data else None)
     print(evaluation.report.table(result.metrics))

@@ -19,9 +19,6 @@ from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
 from gait.population import Population
 from gait.progress import ProgressBar
 
-with scripting.hushed():
-    from gait import dataset
-
 FLAGS = flags.FLAGS
 flags.DEFINE_string("out", "data/walks", "Folder of the dataset.")
 flags.DEFINE_integer("records", 1_000_000, "Number of walks, split 80/10/10.")
@@ -51,9 +48,13 @@ def main():
         interval=FLAGS.interval,
         engine=FLAGS.engine,
     )
+    plan = Plan(population, FLAGS.records, tuple(FLAGS.channels), FLAGS.shards)
+    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        from gait import dataset
+
     written = dataset.write(
         Path(FLAGS.out),
-        Plan(population, FLAGS.records, tuple(FLAGS.channels), FLAGS.shards),
+        plan,
         workers=FLAGS.workers,
         audit=FLAGS.audit,
         overwrite=FLAGS.overwrite,

@@ -14,9 +14,6 @@ from absl import app, flags
 from gait import manifest, runs, scripting
 from gait.scenarios import SCENARIOS
 
-with scripting.hushed():
-    from gait import report, training
-
 FLAGS = flags.FLAGS
 DEFAULTS = runs.Settings("three_parameter")
 flags.DEFINE_string("data", "data/walks", "Folder of the dataset, see simulate.py.")
@@ -49,6 +46,9 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
+    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        from gait import report, training
+
     result = training.train(Path(FLAGS.data), out, settings, verbose=1 if sys.stdout.isatty() else 2)
     report.learning_curves(out, manifest.read(Path(FLAGS.data)))
     print(

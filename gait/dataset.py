@@ -404,6 +404,7 @@ def load(described: Manifest, split: str, channels: tuple[str, ...]) -> Split:
 
 
 def require_channels(described: Manifest, channels: tuple[str, ...]) -> None:
+    """Raises `InputError` unless the dataset has recorded all channels."""
     missing = [name for name in channels if name not in described.channels]
     if missing:
         raise InputError(

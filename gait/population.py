@@ -64,9 +64,10 @@ class Population:
 
     def integrate(self, parameters: np.ndarray, engine: str | None = None):
         """Walks of given parameters, shape [n, 7] in the order of `NAMES`, on one core."""
-        return ENGINES[engine or self.engine](self._conditions(parameters), self.times, self.duration, threads=1)
+        return ENGINES[engine or self.engine](self.conditions(parameters), self.times, self.duration, threads=1)
 
-    def _conditions(self, parameters: np.ndarray) -> Conditions:
+    def conditions(self, parameters: np.ndarray) -> Conditions:
+        """Starting conditions of walkers with given parameters, shape [n, 7] in the order of `NAMES`."""
         mass, stiffness, rest_length, x0, y0, vx0, step_length = np.ascontiguousarray(parameters.T)
         return Conditions(
             mass=mass,

@@ -268,7 +268,7 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def _use_threads_well() -> None:
+def use_threads_well() -> None:
     """One thread an operation, operations side by side: the layers are too small to be cut up further."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -297,7 +297,7 @@ def train(data: Path, folder: Path, settings: Settings, verbose: int | str = "au
     run = open_run(folder, settings, described)
     if run.model.exists() and run.result.exists():
         return files.read_json(run.result, "training result")
-    _use_threads_well()
+    use_threads_well()
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
     feed = Feed(described, settings)

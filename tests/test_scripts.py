@@ -1,0 +1,199 @@
+"""The three scripts as a user runs them: the whole experiment in small, and every kind of bad input."""
+
+import json
+import re
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, run_script, small_plan
+
+from gait import dataset
+
+SCENARIOS = ("three_parameter", "two_parameter")
+
+
+def ok(*arguments):
+    done = run_script(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(*arguments):
+    """The error of a command that must fail in plain words."""
+    done = run_script(*arguments)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stdout
+    return done.stderr + done.stdout
+
+
+# The experiment in small ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """Simulation, training and evaluation of both scenarios: folder and what was printed."""
+    folder = tmp_path_factory.mktemp("experiment")
+    printed = {"simulate": ok("simulate.py", f"--out={folder / 'walks'}", "--records=8000", "--audit=2")}
+    for scenario in SCENARIOS:
+        run = folder / scenario
+        printed[scenario] = ok(
+            "train.py", f"--data={folder / 'walks'}", f"--scenario={scenario}", f"--out={run}", "--epochs=12",
+            "--batch_size=50",
+        )  # fmt: skip
+        printed[f"evaluate {scenario}"] = ok("evaluate.py", f"--run={run}")
+    return folder, printed
+
+
+def test_each_script_says_what_it_did_and_what_comes_next(experiment):
+    folder, printed = experiment
+    assert "8,000 walks (6,400 train, 800 validation, 800 test) with channels x, y, fx, fy" in printed["simulate"]
+    assert "Audit: 2 records" in printed["simulate"]
+    assert f"Next: python train.py --data={folder / 'walks'}" in printed["simulate"]
+    assert f"Next: python evaluate.py --run={folder / 'two_parameter'}" in printed["two_parameter"]
+    assert "Epoch 12/12" in printed["two_parameter"]
+
+
+def test_run_folder_has_the_files_of_the_contract(experiment):
+    folder, _ = experiment
+    for scenario in SCENARIOS:
+        assert {path.name for path in (folder / scenario).iterdir()} == {
+            "config.json", "history.csv", "model.keras", "result.json", "learning_curves.png", "metrics.json",
+            "predictions.csv", "scatter.png", "report.md",
+        }  # fmt: skip
+
+
+def test_metrics_are_those_of_the_predictions(experiment):
+    folder, _ = experiment
+    targets = {
+        "three_parameter": ["mass", "stiffness", "rest_length", "stiffness_to_mass", "mass_to_stiffness"],
+        "two_parameter": ["stiffness_to_mass", "rest_length", "mass_to_stiffness"],
+    }
+    for scenario in SCENARIOS:
+        metrics = json.loads((folder / scenario / "metrics.json").read_text())
+        assert list(metrics) == targets[scenario]
+        predictions = pd.read_csv(folder / scenario / "predictions.csv")
+        assert len(predictions) == 800
+        for name, entry in metrics.items():
+            truth, estimate = predictions[name], predictions[f"{name}_estimate"]
+            residual = estimate - truth
+            assert entry["r2"] == pytest.approx(1 - (residual**2).mean() / truth.var(ddof=0), abs=1e-4)
+            assert entry["rmse"] == pytest.approx(np.sqrt((residual**2).mean()), rel=1e-3)
+            assert entry["mae"] == pytest.approx(residual.abs().mean(), rel=1e-3)
+            assert entry["bias"] == pytest.approx(residual.mean(), abs=0.01 * entry["rmse"])
+            assert entry["r2_interval"][0] < entry["r2"] < entry["r2_interval"][1]
+            assert {"unit", "ceiling_r2", "ceiling_rmse", "verdict"} <= set(entry)
+
+
+def test_truth_in_the_predictions_is_the_datasets(experiment):
+    folder, _ = experiment
+    from gait import manifest
+
+    split = dataset.load(manifest.read(folder / "walks"), "test", ("x",))
+    predictions = pd.read_csv(folder / "three_parameter" / "predictions.csv")
+    np.testing.assert_allclose(predictions["mass"], split.parameters["mass"], rtol=1e-6)
+    np.testing.assert_allclose(
+        predictions["stiffness_to_mass"], split.parameters["stiffness"] / split.parameters["mass"], rtol=1e-6
+    )
+
+
+def test_verdicts_of_the_small_experiment(experiment):
+    """Even a small run shows the point: l0 is learned, the mass stays at or below 0.50."""
+    folder, printed = experiment
+    metrics = json.loads((folder / "three_parameter" / "metrics.json").read_text())
+    assert metrics["rest_length"]["r2"] > 0.95
+    assert metrics["rest_length"]["ceiling_r2"] == 1.0
+    for name in ("mass", "stiffness"):
+        assert metrics[name]["ceiling_r2"] == pytest.approx(0.5005, abs=1e-4)
+        assert 0.2 < metrics[name]["r2"] < 0.56
+        assert "ceiling" in metrics[name]["verdict"]
+    assert json.loads((folder / "two_parameter" / "metrics.json").read_text())["stiffness_to_mass"]["r2"] > 0.8
+    assert "Body mass (m) cannot be known from x, y" in printed["evaluate three_parameter"]
+    assert "| rest_length |" in printed["evaluate two_parameter"]
+
+
+def test_report_and_figures(experiment):
+    folder, _ = experiment
+    for scenario, columns in (("three_parameter", 4), ("two_parameter", 3)):
+        report = (folder / scenario / "report.md").read_text()
+        assert "cannot be known" in report or scenario == "two_parameter"
+        assert "Leg rest length (l0) can be known from x, y" in report
+        assert "The test split was used for this report only" in report
+        figures = re.findall(r"!\[.*\]\((.*)\)", report)
+        assert figures == ["scatter.png", "learning_curves.png"]
+        for figure in figures:
+            data = (folder / scenario / figure).read_bytes()
+            (width,) = struct.unpack(">I", data[16:20])
+            assert width > 400 * (columns - 1)
+            assert len(data) > 20_000  # not a blank page
+
+
+def test_evaluation_on_other_data(experiment, tmp_path):
+    folder, _ = experiment
+    dataset.write(tmp_path / "other", small_plan(100, seed=9, duration=15.0), audit=0)
+    assert "lacks y" in refused_data(folder, tmp_path, channels=("x",))
+    ok("evaluate.py", f"--run={folder / 'two_parameter'}", f"--data={tmp_path / 'other'}")
+
+
+def refused_data(folder, tmp_path, **plan):
+    dataset.write(tmp_path / "refused", small_plan(20, **plan), audit=0)
+    return refused("evaluate.py", f"--run={folder / 'two_parameter'}", f"--data={tmp_path / 'refused'}")
+
+
+def test_evaluation_on_recordings_of_another_length(experiment, tmp_path):
+    folder, _ = experiment
+    assert "reads 150 samples a channel, but a recording of" in refused_data(folder, tmp_path, duration=3.0)
+
+
+# Bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("simulate.py", "--record=10"), "Unknown command line flag 'record'"),
+        (("train.py", "surplus"), "There are flags only, written --name=value. Received: surplus"),
+        (("simulate.py", "--records=many"), "flag --records=many"),
+        (("simulate.py", "--engine=euler"), "value should be one of <taylor|scipy>"),
+        (("simulate.py", "--mass=75,60"), "The range of mass is empty"),
+        (("simulate.py", "--mass=-60,75"), "The range of mass must be positive"),
+        (("simulate.py", "--mass=60"), "needs two numbers [kg]. Received: '60'"),
+        (("simulate.py", "--records=9"), "at least 10 records to be split 80/10/10. Received: --records=9"),
+        (("simulate.py", "--channels=x,z"), "Channels are one or more of x, y"),
+        (("simulate.py", "--duration=0.1"), "at least two samples"),
+        (("simulate.py", "--gravity=-1"), "gravity must be positive"),
+        (("train.py", "--epochs=0"), "epochs must be at least 1"),
+        (("train.py", "--scenario=four_parameter"), "value should be one of <three_parameter|two_parameter>"),
+        (("train.py", "--data=/nowhere/walks"), "There is no dataset at /nowhere/walks. Make one: python simulate.py"),
+        (("evaluate.py", "--run=/nowhere/run"), "There is no run at /nowhere/run. Train one: python train.py"),
+    ],
+)
+def test_bad_input_is_explained(tmp_path, arguments, message):
+    out = () if arguments[0] == "evaluate.py" else (f"--out={tmp_path / 'out'}",)
+    assert message in refused(*arguments, *out)
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_shard_stops_training_with_the_way_out(tmp_path):
+    dataset.write(tmp_path / "walks", small_plan(200, shards=10), audit=0)
+    shard = tmp_path / "walks" / "train-00003-of-00008.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    message = refused("train.py", f"--data={tmp_path / 'walks'}", f"--out={tmp_path / 'run'}", "--batch_size=20")
+    assert f"{shard} has" in message
+    assert f"--out={tmp_path / 'walks'}" in message
+
+
+def test_our_own_errors_keep_their_traceback(tmp_path):
+    """Negative control: only mistakes of a user are turned into a sentence."""
+    code = (
+        "from absl import app\nfrom gait import scripting\n"
+        "def main():\n    raise ZeroDivisionError('ours')\n"
+        "app.run(scripting.main(main))\n"
+    )
+    (tmp_path / "broken.py").write_text(code)
+    done = run_script(str(tmp_path / "broken.py"), env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"})
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError: ours" in done.stderr
