@@ -13,7 +13,7 @@ from gait import scripting
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", "runs/three_parameter", "Folder of a finished run, see train.py.")
-flags.DEFINE_string("data", None, "Folder of the dataset; by default the one that the run was trained on.")
+flags.DEFINE_string("data", None, "Where the dataset is that the run was trained on, if it has moved.")
 
 
 def main():

@@ -14,28 +14,31 @@ from absl import app, flags
 from gait import scripting
 from gait.channels import CHANNELS
 from gait.integrators import ENGINES
-from gait.manifest import RECORDS_PER_SHARD, Plan
-from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
+from gait.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan
+from gait.parameters import NAMES, QUANTITIES, parse_range
 from gait.population import Population
 from gait.progress import ProgressBar
 
 FLAGS = flags.FLAGS
+PAPER = Population()
 flags.DEFINE_string("out", "data/walks", "Folder of the dataset.")
 flags.DEFINE_integer("records", 1_000_000, "Number of walks, split 80/10/10.")
-flags.DEFINE_integer("seed", 0, "Key of all random numbers: same seed, same records.")
-flags.DEFINE_enum("engine", "taylor", list(ENGINES), "taylor: compiled. scipy: reference, thousands of times slower.")
+flags.DEFINE_integer("seed", PAPER.seed, "Key of all random numbers: same seed, same records.")
+flags.DEFINE_enum("engine", PAPER.engine, list(ENGINES), "taylor: compiled. scipy: reference, very slow.")
 flags.DEFINE_list("channels", ["x", "y", "fx", "fy"], f"What to record: some of {', '.join(CHANNELS)}.")
-flags.DEFINE_float("duration", 15.0, "Length of a walk [s].")
-flags.DEFINE_float("interval", 0.1, "Time between samples [s].")
-flags.DEFINE_float("gravity", 10.0, "Gravitational acceleration [m/s²].")
+flags.DEFINE_float("duration", PAPER.duration, "Length of a walk [s].")
+flags.DEFINE_float("interval", PAPER.interval, "Time between samples [s].")
+flags.DEFINE_float("gravity", PAPER.gravity, "Gravitational acceleration [m/s²].")
 flags.DEFINE_integer("shards", None, f"Number of files; by default one for {RECORDS_PER_SHARD:,} records.")
 flags.DEFINE_integer("workers", None, "Files in work at the same time; by default one a core.")
-flags.DEFINE_integer("audit", 16, "Records to integrate again with the scipy reference.")
+flags.DEFINE_integer("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
 flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
 for name in NAMES:
-    prior = PAPER_PRIORS[name]
+    prior = PAPER.priors[name]
     flags.DEFINE_list(
-        name, [str(prior.low), str(prior.high)], f"Range of {QUANTITIES[name].label} [{QUANTITIES[name].unit}]."
+        name,
+        [str(prior.low), str(prior.high)],
+        f"Range of {QUANTITIES[name].label} [{QUANTITIES[name].unit}], as LOW,HIGH.",
     )
 
 

@@ -18,24 +18,22 @@ class Channel:
     Attributes:
         name: name in datasets, flags and code.
         unit: SI unit.
-        label: what it is called on an axis.
         weighs: whether it contains the body's mass beyond k/m. Positions and velocities do not:
             (m, k) and (2m, 2k) move alike. Forces in newtons do.
     """
 
     name: str
     unit: str
-    label: str
     weighs: bool
 
 
 _ALL = (
-    Channel("x", "m", "forward position", weighs=False),
-    Channel("y", "m", "height", weighs=False),
-    Channel("vx", "m/s", "forward velocity", weighs=False),
-    Channel("vy", "m/s", "upward velocity", weighs=False),
-    Channel("fx", "N", "forward ground reaction force", weighs=True),
-    Channel("fy", "N", "vertical ground reaction force", weighs=True),
+    Channel("x", "m", weighs=False),
+    Channel("y", "m", weighs=False),
+    Channel("vx", "m/s", weighs=False),
+    Channel("vy", "m/s", weighs=False),
+    Channel("fx", "N", weighs=True),
+    Channel("fy", "N", weighs=True),
 )
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in _ALL}
 

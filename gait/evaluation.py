@@ -14,7 +14,6 @@ from gait.errors import InputError
 from gait.manifest import Manifest
 from gait.metrics import score, sentence
 from gait.parameters import QUANTITIES, derive
-from gait.scenarios import Scenario
 
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if quantity.derive)
 
@@ -37,46 +36,42 @@ def evaluate(run_folder: Path, data: Path | None = None) -> Evaluation:
 
     Args:
         run_folder: folder of a finished training run.
-        data: dataset folder, if it is not the one that the run was trained on.
+        data: where the dataset that the run was trained on is now, if it has moved.
 
     Raises:
-        InputError: if the run has no finished model or the data do not fit it.
+        InputError: if the run is not finished, its files are damaged, or the dataset is another one.
     """
-    run, config = runs.read_run(run_folder)
+    run, config, result = runs.read_finished(run_folder)
+    runs.read_history(run)
     described = _dataset(run_folder, config, data)
-    scenario = Scenario(config["settings"]["scenario"], tuple(config["inputs"]), tuple(config["targets"]), question="")
-    split = dataset.load(described, "test", scenario.inputs)
-    truth = split.parameters
-    estimate = dict(zip(scenario.targets, training.predict(run, split.inputs).T.astype(np.float64), strict=True))
+    inputs, targets = tuple(config["inputs"]), tuple(config["targets"])
+    split = dataset.load(described, "test", inputs)
+    estimate = dict(zip(targets, training.predict(run, split.inputs).T.astype(np.float64), strict=True))
     scored, columns = {}, {"record": np.arange(len(split.inputs))}
-    for name in (*scenario.targets, *DERIVED):
-        values, estimated = derive(name, truth), derive(name, estimate)
-        if estimated is None or name in scored:
+    for name in dict.fromkeys((*targets, *DERIVED)):
+        truth, estimated = derive(name, split.parameters), derive(name, estimate)
+        if estimated is None:
             continue
-        columns |= {name: values, f"{name}_estimate": estimated}
-        scored[name] = score(name, values, estimated, ceiling(name, scenario.inputs, described.priors))
+        columns |= {name: truth, f"{name}_estimate": estimated}
+        scored[name] = score(name, truth, estimated, ceiling(name, inputs, described.priors))
     predictions = pd.DataFrame(columns)
-    sentences = [sentence(name, entry, scenario.inputs) for name, entry in scored.items()]
-    with files.storage_errors(run_folder):
-        predictions.to_csv(run_folder / "predictions.csv", index=False, float_format="%.7g")
+    sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
+    with files.locked(run_folder):
+        files.write_text(run_folder / "predictions.csv", predictions.to_csv(index=False, float_format="%.7g"))
         files.write_json(run_folder / "metrics.json", scored)
         report.learning_curves(run_folder, described)
         report.scatter(run_folder, predictions, scored, described.priors)
-        report.write_report(run_folder, config, described, scored, sentences)
+        report.write_report(run_folder, config, result, described, scored, sentences)
     return Evaluation(scored, sentences)
 
 
 def _dataset(run_folder: Path, config: dict, data: Path | None) -> Manifest:
+    """The dataset that the run was trained on: on any other, test records may have been training records."""
     described = manifest.read(data or Path(config["data"]))
-    if data is None and described.identity != config["dataset"]:
+    if described.identity != config["dataset"]:
         raise InputError(
-            f"{run_folder} was trained on dataset {config['dataset']}, but {config['data']} now holds dataset "
-            f"{described.identity}. Make the former again, or name a dataset to evaluate on with --data."
-        )
-    dataset.require_channels(described, tuple(config["inputs"]))
-    if described.samples != config["samples"]:
-        raise InputError(
-            f"The network reads {config['samples']} samples a channel, but a recording of {described.folder} has "
-            f"{described.samples}. Evaluate on recordings of the same duration and interval."
+            f"{run_folder} was trained on dataset {config['dataset']}, but {described.folder} holds dataset "
+            f"{described.identity}. Only the test split of the former is sure to be new to the network: "
+            "make it again, or say with --data where it is now."
         )
     return described

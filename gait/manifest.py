@@ -19,7 +19,12 @@ FORMAT_VERSION = 1
 SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 RECORDS_PER_SHARD = 20_000
 _RESULTS = ("identity", "outcomes", "audit", "versions", "code_revision", "shards")
-_NEEDED = ("identity", "records", "channels", "parameters", "priors", "duration", "interval", "samples", "shards")
+_NEEDED = (
+    "identity", "seed", "records", "channels", "parameters", "priors", "gravity", "duration", "interval", "samples",
+    "engine", "shard_count", "outcomes", "audit", "versions", "shards",
+)  # fmt: skip
+AUDITED_RECORDS = 16
+"""Records of a dataset that the reference engine integrates again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +61,16 @@ class Plan:
         test = round(self.records * SPLITS["test"])
         return {"train": self.records - validation - test, "validation": validation, "test": test}
 
+    @property
+    def shard_count(self) -> int:
+        """Files asked for; a split gets its share of them, and one at least."""
+        return self.shards or -(-self.records // RECORDS_PER_SHARD)
+
     def layout(self) -> list[Shard]:
         """All shards: the training split's first, every split's shards of nearly equal size."""
-        shards = self.shards or -(-self.records // RECORDS_PER_SHARD)
         found, start = [], 0
         for split, records in self.records_per_split.items():
-            count = min(records, max(1, round(shards * SPLITS[split])))
+            count = min(records, max(1, round(self.shard_count * SPLITS[split])))
             edges = [start + records * i // count for i in range(count + 1)]
             found += [
                 Shard(f"{split}-{i:05d}-of-{count:05d}.tfrecord", split, edges[i], edges[i + 1]) for i in range(count)
@@ -87,14 +96,22 @@ class Plan:
             "interval": population.interval,
             "samples": int(population.times.size),
             "engine": {"name": population.engine, "tolerance": population.tolerance},
-            "shard_names": [shard.name for shard in self.layout()],
+            "shard_count": self.shard_count,
         }
 
 
-def identity(settings: dict) -> str:
-    """A short name for the walks in a dataset, however they are cut into shards."""
-    content = {key: value for key, value in settings.items() if key != "shard_names"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+def identity(settings: dict, witnesses: list[bytes]) -> str:
+    """A short name for the walks in a dataset, however they are cut into shards.
+
+    Args:
+        settings: see `Plan.settings`.
+        witnesses: some records as they are on disk, which tell other results of other code apart.
+    """
+    content = {key: value for key, value in settings.items() if key != "shard_count"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for record in witnesses:
+        digest.update(record)
+    return digest.hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +128,7 @@ class Manifest:
     @property
     def settings(self) -> dict:
         """What `Plan.settings` was when the dataset was made."""
-        settings = {key: value for key, value in self.content.items() if key not in _RESULTS}
-        return settings | {"shard_names": list(self.content["shards"])}
+        return {key: value for key, value in self.content.items() if key not in _RESULTS}
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -130,10 +146,6 @@ class Manifest:
     def priors(self) -> dict[str, Uniform]:
         return {name: Uniform(prior["low"], prior["high"]) for name, prior in self.content["priors"].items()}
 
-    @property
-    def times(self):
-        return Population(duration=self.content["duration"], interval=self.content["interval"]).times
-
     def summary(self) -> str:
         """What the dataset holds and how it was checked, in a sentence or two."""
         content = self.content
@@ -141,12 +153,17 @@ class Manifest:
         draws = sum(content["outcomes"].values())
         failed = {name: n for name, n in content["outcomes"].items() if n and name != "walked"}
         checked = content["audit"]
+        audit = (
+            f"Audit: {checked['records']} records against the scipy reference, "
+            f"worst difference {checked['worst_m']:.1e} m."
+            if checked["records"]
+            else "Not audited."
+        )
         return (
             f"{total:,} walks ({', '.join(f'{n:,} {split}' for split, n in content['records'].items())}) "
             f"with channels {', '.join(self.channels)}. {total / draws:.1%} of {draws:,} draws walked"
             + (f" (the others ended in: {', '.join(f'{name} {n:,}' for name, n in failed.items())})" if failed else "")
-            + f". Audit: {checked['records']} records against the scipy reference, worst difference "
-            f"{checked['worst_m']:.1e} m."
+            + f". {audit}"
         )
 
     def records(self, split: str) -> int:
@@ -156,8 +173,22 @@ class Manifest:
         """Names of the split's files, in the order of their records."""
         return [name for name, shard in self.content["shards"].items() if shard["split"] == split]
 
-    def repair_command(self) -> str:
-        return f"Run the simulate.py command of this dataset again (--out={self.folder}): it rewrites just that shard."
+    def command(self) -> str:
+        """The command that makes this dataset, or the part of it that is missing."""
+        content = self.content
+        flags = {
+            "out": self.folder,
+            "records": sum(content["records"].values()),
+            "seed": content["seed"],
+            "engine": content["engine"]["name"],
+            "channels": ",".join(self.channels),
+            "duration": content["duration"],
+            "interval": content["interval"],
+            "gravity": content["gravity"],
+            "shards": content["shard_count"],
+            **{name: f"{prior.low},{prior.high}" for name, prior in self.priors.items()},
+        }
+        return "python simulate.py " + " ".join(f"--{name}={value}" for name, value in flags.items())
 
     def check_shards(self, split: str) -> None:
         """Raises `InputError` naming the first shard of a split that is not as it was written."""
@@ -165,14 +196,17 @@ class Manifest:
         with ThreadPoolExecutor() as pool:
             for name, fault in zip(names, pool.map(lambda name: self._fault(name), names), strict=True):
                 if fault:
-                    raise InputError(f"The shard {self.folder / name} {fault}. {self.repair_command()}")
+                    raise InputError(
+                        f"The shard {self.folder / name} {fault}. "
+                        f"This command makes just that shard again: {self.command()}"
+                    )
 
     def _fault(self, name: str) -> str | None:
         return shard_fault(self.folder / name, self.content["shards"][name])
 
 
 def shard_fault(path: Path, entry: dict) -> str | None:
-    """What is wrong with a shard, compared with its manifest entry; None if nothing is."""
+    """What is wrong with a shard, compared with its manifest entry, in words; None if nothing is."""
     if not path.is_file():
         return "is missing"
     size = path.stat().st_size
@@ -197,18 +231,16 @@ def read(folder: Path) -> Manifest:
             f"{folder} has no {FILE}, so it is not a finished dataset. "
             f"Make or finish it: python simulate.py --out={folder} (with the flags it was begun with)"
         )
-    content = read_json(path, "manifest")
+    content = read_json(path, "manifest", ["format_version"])
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
         way_out = "Update this code." if newer else f"Make it anew: python simulate.py --out={folder} --overwrite"
         raise InputError(f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. {way_out}")
-    missing = [key for key in _NEEDED if key not in content]
-    if missing:
-        raise InputError(f"{path} is incomplete: it lacks {', '.join(missing)}. Restore the file from a copy.")
-    return Manifest(folder, content)
+    return Manifest(folder, read_json(path, "manifest", _NEEDED))
 
 
 def write(folder: Path, content: dict) -> Manifest:
+    """Writes the manifest, which makes the folder a finished dataset."""
     write_json(folder / FILE, content)
     return Manifest(folder, content)

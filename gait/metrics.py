@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from gait.ceilings import Ceiling
+from gait.ceilings import RECOVERED_R2, Ceiling
 from gait.parameters import QUANTITIES
 
-RECOVERED_R2 = 0.99
-"""From here on a target counts as recovered: the error is at most a tenth of the spread among people."""
+FEWEST_RECORDS = 30
+"""Below this number the interval of R² is not to be trusted."""
 
 
 class Verdict(enum.StrEnum):
@@ -34,9 +34,9 @@ def r2_with_interval(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, fl
         truth, estimate: shape [n].
 
     Returns:
-        R², lower and upper end; NaN where fewer than three records or no spread leave it undefined.
+        R², lower and upper end; NaN where fewer than two records or no spread leave them undefined.
     """
-    if len(truth) < 3 or np.ptp(truth) == 0.0:
+    if len(truth) < 2 or np.ptp(truth) == 0.0:
         return math.nan, math.nan, math.nan
     error = (truth - estimate) ** 2
     spread = (truth - truth.mean()) ** 2
@@ -46,10 +46,10 @@ def r2_with_interval(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, fl
     return 1.0 - unexplained, 1.0 - unexplained - margin, 1.0 - unexplained + margin
 
 
-def verdict(interval: tuple[float, float], ceiling: Ceiling) -> Verdict:
-    """The verdict from the 95 % interval of R² and the ceiling."""
+def verdict(interval: tuple[float, float], records: int, ceiling: Ceiling) -> Verdict:
+    """The verdict from the 95 % interval of R², the number of records behind it, and the ceiling."""
     low, high = interval
-    if math.isnan(low):
+    if math.isnan(low) or records < FEWEST_RECORDS or low <= 0.0 <= ceiling.r2 <= high:
         return Verdict.UNDETERMINED
     if low > ceiling.r2:
         return Verdict.ABOVE_CEILING
@@ -80,8 +80,9 @@ def score(target: str, truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling
         "bias": float(np.mean(error)),
         "ceiling_r2": ceiling.r2,
         "ceiling_rmse": ceiling.rmse,
+        "recoverable": ceiling.recoverable,
         "ceiling_reason": ceiling.reason,
-        "verdict": str(verdict((low, high), ceiling)),
+        "verdict": str(verdict((low, high), len(truth), ceiling)),
     }
 
 
@@ -99,7 +100,7 @@ def sentence(target: str, scored: dict, inputs: tuple[str, ...]) -> str:
     low, high = scored["r2_interval"]
     reached = f"R² {scored['r2']:.4f} (95 % interval {low:.4f} to {high:.4f})"
     error = f"typical error {scored['rmse']:.3g} {quantity.unit}".rstrip()
-    if scored["ceiling_r2"] == 1.0:
+    if scored["recoverable"]:
         known = f"can be known from {', '.join(inputs)}"
         if scored["verdict"] == Verdict.RECOVERED:
             return f"{name} {known} and was recovered: {reached}, {error}."

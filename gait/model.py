@@ -18,6 +18,8 @@ from numba.extending import register_jitable
 
 FALL_FRACTION = 0.3
 """The mass has fallen when its height is below this fraction of the leg's rest length."""
+ROUNDING = 1e-14
+"""A leg [m²] this much longer than its rest length, squared, may have been meant to be exactly as long."""
 
 
 class Phase(enum.IntEnum):
@@ -95,7 +97,10 @@ OUTCOME_OF_EVENT = {
 
 @register_jitable
 def spring_force(x, y, stiffness, rest_length):
-    """Force of one leg on the mass, k (l0/r - 1) (x, y), with the foothold at the origin."""
+    """Force [N] of one leg on the mass, k (l0/r - 1) (x, y), with the foothold at the origin.
+
+    Args: position x, y [m], stiffness [N/m], rest length [m]; floats or arrays of one shape.
+    """
     per_length = stiffness * (rest_length / (x * x + y * y) ** 0.5 - 1.0)
     return per_length * x, per_length * y
 
@@ -153,7 +158,7 @@ def height_gap(y, height):
 @register_jitable
 def starting_outcome(x, y, vx, rest_length):
     """Why a walk cannot even begin, or `Outcome.WALKED`."""
-    if rear_gap(x * x + y * y, rest_length) > 0.0:
+    if rear_gap(x * x + y * y, rest_length) > ROUNDING:
         return Outcome.AIRBORNE
     if y <= FALL_FRACTION * rest_length:
         return Outcome.FALL
@@ -171,3 +176,9 @@ def touchdown_span(rule, x, step_length, foot_reach):
     if rule == TouchdownRule.STEP_LENGTH:
         return step_length
     return x + foot_reach
+
+
+@register_jitable
+def takeoff_reset(origin, x, span):
+    """Foothold [m] and position relative to it [m] when the front leg becomes the rear one."""
+    return origin + span, x - span

@@ -130,9 +130,9 @@ def draw(
 
 def derive(name: str, values: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """The named quantity from a table of others, or None where they do not determine it."""
-    if name in values:
-        return values[name]
+    if name in values or QUANTITIES[name].derive is None:
+        return values.get(name)
     try:
         return QUANTITIES[name].derive(values)
-    except (KeyError, TypeError):  # a missing ingredient, or a quantity that nothing determines
+    except KeyError:  # an ingredient is missing
         return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from gait import model
 from gait.errors import InputError
-from gait.integrators import ENGINES, reference, sample_times, taylor
+from gait.integrators import ENGINES, check_samples, reference, sample_times, taylor
 from gait.integrators.conditions import Conditions
 from gait.model import Outcome, TouchdownRule
 from gait.parameters import CIRCUMSTANCE, NAMES, PAPER_PRIORS, SUBJECT, Uniform, check_priors, draw, stream
@@ -43,15 +43,9 @@ class Population:
         check_priors(self.priors)
         if self.seed < 0:
             raise InputError(f"The seed must not be negative. Received: {self.seed}.")
-        for name in ("gravity", "duration", "interval"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(f"{name} must be positive. Received: --{name}={value}.")
-        if not self.times.size > 1:
-            raise InputError(
-                "A walk needs at least two samples: the duration must be longer than the interval. "
-                f"Received: --duration={self.duration} --interval={self.interval}."
-            )
+        if not (np.isfinite(self.gravity) and self.gravity > 0):
+            raise InputError(f"gravity must be positive. Received: --gravity={self.gravity}.")
+        check_samples(self.duration, self.interval)
 
     @property
     def times(self) -> np.ndarray:

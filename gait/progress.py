@@ -24,8 +24,7 @@ class ProgressBar:
         """Begins counting to `total`; `done` of it an earlier run has finished."""
         self._total, self._done, self._earlier = total, done, done
         self._began, self._shown = time.monotonic(), float("-inf")
-        if done:
-            self.advance(0)
+        self.advance(0)
 
     def advance(self, count: int) -> None:
         """Counts finished work and redraws the line when it is time to."""

@@ -11,11 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gait import files
-from gait.ceilings import best_estimate, ceiling
+from gait import files, runs
+from gait.ceilings import Ceiling, best_estimate, ceiling
 from gait.manifest import Manifest
 from gait.metrics import Verdict
 from gait.parameters import QUANTITIES, Uniform
+from gait.scenarios import SCENARIOS
 
 TRUTH, NETWORK, BEST = "0.55", "#1f5fa8", "#d1495b"
 """Colours: what is so, what the network says, what is the best anyone could say."""
@@ -47,10 +48,8 @@ def _axis_label(name: str, prefix: str = "") -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with files.storage_errors(path.parent):
-        temporary = path.with_name(f".{path.stem}.tmp.png")
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=130)
-        temporary.replace(path)
 
 
 # Learning curves -----------------------------------------------------------------------------
@@ -63,14 +62,14 @@ def learning_curves(run_folder: Path, described: Manifest) -> None:
         run_folder: run with config.json and history.csv.
         described: dataset that the run was trained on.
     """
-    config = files.read_json(run_folder / "config.json", "run configuration")
-    history = pd.read_csv(run_folder / "history.csv")
+    run, config = runs.read_config(run_folder)
+    history = runs.read_history(run)
     targets, inputs = config["targets"], tuple(config["inputs"])
-    limits = {target: ceiling(target, inputs, described.priors).r2 for target in targets}
+    limits = {target: ceiling(target, inputs, described.priors) for target in targets}
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(3.4 * (1 + len(targets)), 3.3), layout="constrained")
         axes = figure.subplots(1, 1 + len(targets))
-        _loss_panel(axes[0], history, 1.0 - np.mean(list(limits.values())))
+        _loss_panel(axes[0], history, 1.0 - np.mean([limit.r2 for limit in limits.values()]))
         for axis, target in zip(axes[1:], targets, strict=True):
             _r2_panel(axis, history, target, limits[target])
         for axis in axes:
@@ -92,14 +91,14 @@ def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
     axis.legend(fontsize=8)
 
 
-def _r2_panel(axis: Axes, history: pd.DataFrame, target: str, limit: float) -> None:
+def _r2_panel(axis: Axes, history: pd.DataFrame, target: str, limit: Ceiling) -> None:
     training, validation = history[f"r2_{target}"], history[f"val_r2_{target}"]
     axis.plot(history["epoch"], training, color=NETWORK, lw=1.2, label="training")
     axis.plot(history["epoch"], validation, color="black", lw=0.8, label="validation")
-    axis.axhline(limit, color=BEST, ls="--", lw=1.2, label=f"highest possible, {limit:.4g}")
+    axis.axhline(limit.r2, color=BEST, ls="--", lw=1.2, label=f"highest possible, {limit.r2:.4g}")
     axis.set_ylim(0.0, 1.05)
     quantity = QUANTITIES[target]
-    short = "can be known" if limit == 1.0 else "cannot be known"
+    short = "can be known" if limit.recoverable else "cannot be known"
     axis.set_title(f"{quantity.label[0].upper()}{quantity.label[1:]} {_symbol(target)}: {short}")
     axis.set_ylabel(f"R² of {_symbol(target)} [1]")
     axis.legend(fontsize=8, loc="lower right")
@@ -120,7 +119,7 @@ def scatter(run_folder: Path, predictions: pd.DataFrame, scored: Mapping, priors
         scored: content of metrics.json.
         priors: range of each parameter.
     """
-    hidden = [name for name in scored if scored[name]["ceiling_r2"] < 1.0]
+    hidden = [name for name in scored if not scored[name]["recoverable"]]
     with matplotlib.rc_context(_STYLE):
         if not hidden:
             figure = Figure(figsize=(3.6 * len(scored), 3.8), layout="constrained")
@@ -162,16 +161,16 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, name: str, entry: Mappin
     span = _span(truth)
     _density(axis, truth, np.clip(estimate, *span), (span, span), "Blues")
     axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
-    if entry["ceiling_r2"] < 1.0:
+    if not entry["recoverable"]:
         ratio = predictions["stiffness_to_mass"].to_numpy()
         best, _ = best_estimate(name, ratio, priors["mass"], priors["stiffness"])
-        groups = pd.Series(best).groupby(pd.cut(truth, 25))
+        groups = pd.Series(best).groupby(pd.cut(truth, 25), observed=True)
         middle = [interval.mid for interval in groups.groups]
         low, mean, high = groups.quantile(0.05), groups.mean(), groups.quantile(0.95)
         axis.plot(middle, mean, color=BEST, lw=1.6, label="best possible estimate:\nmean, 90 % range")
         axis.fill_between(middle, low, high, color=BEST, alpha=0.15, lw=0)
     reached = "–" if entry["r2"] is None else f"{entry['r2']:.4f}"
-    verdict = _VERDICT_IN_SHORT[Verdict(entry["verdict"])] if entry["ceiling_r2"] == 1.0 else "not recoverable"
+    verdict = _VERDICT_IN_SHORT[Verdict(entry["verdict"])] if entry["recoverable"] else "not recoverable"
     axis.set_title(f"{_symbol(name)}: {verdict}\nR² {reached}, highest possible {entry['ceiling_r2']:.4g}")
     axis.set(xlim=span, ylim=span, xlabel=_axis_label(name, "true"), ylabel=_axis_label(name, "estimated"))
     axis.set_aspect("equal")
@@ -197,7 +196,7 @@ def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mappi
         xlabel=_axis_label("stiffness_to_mass", "true"),
         ylabel=_axis_label(name),
     )
-    axis.legend(fontsize=8, loc="lower center" if name == "mass" else "upper left")
+    axis.legend(fontsize=8, loc="lower left" if name == "mass" else "upper left")
 
 
 def _explanation(axis: Axes) -> None:
@@ -235,13 +234,23 @@ def table(scored: Mapping[str, Mapping]) -> str:
     return "\n".join(rows)
 
 
-def write_report(run_folder: Path, config: Mapping, described: Manifest, scored: Mapping, sentences: list[str]) -> None:
-    """Writes report.md: the verdicts, the table, the figures and what they rest on."""
-    settings, result = config["settings"], files.read_json(run_folder / "result.json", "training result")
-    reasons = dict.fromkeys(entry["ceiling_reason"] for entry in scored.values() if entry["ceiling_r2"] < 1.0)
+def write_report(
+    run_folder: Path, config: Mapping, result: Mapping, described: Manifest, scored: Mapping, sentences: list[str]
+) -> None:
+    """Writes report.md: the verdicts, the table, the figures and what they rest on.
+
+    Args:
+        run_folder: where to.
+        config, result, scored: contents of config.json, result.json and metrics.json.
+        described: dataset that the run was trained on.
+        sentences: one for each target.
+    """
+    settings = config["settings"]
+    reasons = dict.fromkeys(entry["ceiling_reason"] for entry in scored.values() if not entry["recoverable"])
     n = next(iter(scored.values()))["n"]
     text = f"""# {settings["scenario"]}: what was recovered
 
+{SCENARIOS[settings["scenario"]].question}
 A network read {" and ".join(config["inputs"])} ({config["samples"]} samples each) of {n:,} walkers it had never seen.
 
 {chr(10).join(f"- {sentence}" for sentence in sentences)}

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from pathlib import Path
 
+import pandas as pd
+
 from gait import files, provenance
 from gait.errors import InputError
 from gait.manifest import Manifest
@@ -49,8 +51,8 @@ class Settings:
                 raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise InputError(f"The learning rate must be positive. Received: --learning_rate={self.learning_rate}.")
-        if self.seed < 0:
-            raise InputError(f"The seed must not be negative. Received: --seed={self.seed}.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"The seed must lie between 0 and 2**32 - 1. Received: --seed={self.seed}.")
 
     @property
     def row(self) -> Scenario:
@@ -59,84 +61,119 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The folder of one training run."""
+    """The folder of one training run and the files in it."""
 
     folder: Path
 
     @property
     def config(self) -> Path:
+        """What was asked for, on what data, with which versions; written when training begins."""
         return self.folder / "config.json"
 
     @property
     def history(self) -> Path:
+        """Loss and R² of every epoch."""
         return self.folder / "history.csv"
 
     @property
     def checkpoint(self) -> Path:
+        """Where an interrupted run goes on from; gone when training has ended."""
         return self.folder / "checkpoint.npz"
 
     @property
     def model(self) -> Path:
+        """The network with the lowest validation loss."""
         return self.folder / "model.keras"
 
     @property
     def result(self) -> Path:
+        """How training ended; written last."""
         return self.folder / "result.json"
 
 
-def open_run(folder: Path, settings: Settings, described: Manifest) -> Run:
-    """Begins a run in a folder, or continues the same run.
+_CONFIG = ("settings", "inputs", "targets", "samples", "data", "dataset")
+_RESULT = ("epochs", "best_epoch", "best_val_loss", "seconds", "peak_memory_bytes", "model_sha256")
 
-    Raises:
-        InputError: if the folder holds a run with other settings or other data.
-    """
-    run = Run(folder)
-    config = {
+
+def configuration(settings: Settings, described: Manifest) -> dict:
+    """Content of config.json: all that decides the result, and where it comes from."""
+    return {
         "settings": dataclasses.asdict(settings),
         "inputs": list(settings.row.inputs),
         "targets": list(settings.row.targets),
         "samples": described.samples,
-        "data": str(described.folder),
+        "data": str(described.folder.resolve()),
         "dataset": described.identity,
+        "versions": provenance.versions(),
+        "code_revision": provenance.code_revision(),
     }
-    if run.config.exists():
-        earlier = files.read_json(run.config, "run configuration")
-        before, now = _flat(earlier, config), _flat(config, config)
-        differing = [
-            f"{key} {before.get(key)!r} instead of {now[key]!r}"
-            for key in now
-            if key != "data" and before.get(key) != now[key]
-        ]
-        if differing:
-            raise InputError(
-                f"{folder} holds another run: {', '.join(differing)}. "
-                "Choose another --out, or repeat the flags of that run to continue it."
-            )
-    else:
-        files.make_folder(folder)
-        files.write_json(
-            run.config, config | {"versions": provenance.versions(), "code_revision": provenance.code_revision()}
+
+
+def check_same_run(folder: Path, config: dict) -> None:
+    """Raises `InputError` if the folder holds a run whose result would be another one."""
+    if not Run(folder).config.exists():
+        return
+    before, now = (_decisive(c) for c in (read_config(folder)[1], config))
+    differing = [f"{key} {before.get(key)!r} instead of {now[key]!r}" for key in now if before.get(key) != now[key]]
+    if differing:
+        raise InputError(
+            f"{folder} holds another run: {', '.join(differing)}. "
+            "Choose another --out, or repeat the flags of that run to continue it."
         )
-    return run
 
 
-def read_run(folder: Path) -> tuple[Run, dict]:
-    """A finished run and its configuration.
+def _decisive(config: dict) -> dict:
+    """The entries of a configuration that the trained network depends on."""
+    entries = {key: config[key] for key in ("inputs", "targets", "samples", "dataset")} | config["settings"]
+    return {key: value for key, value in entries.items() if key != "checkpoint_every"}
+
+
+def read_config(folder: Path) -> tuple[Run, dict]:
+    """A run, finished or not, and its configuration.
 
     Raises:
-        InputError: if there is no run in the folder or it has no finished model.
+        InputError: if there is no run in the folder or its configuration is not readable.
     """
     run = Run(folder)
     if not run.config.exists():
         raise InputError(f"There is no run at {folder}. Train one: python train.py --out={folder}")
-    config = files.read_json(run.config, "run configuration")
+    return run, files.read_json(run.config, "run configuration", _CONFIG)
+
+
+def read_finished(folder: Path) -> tuple[Run, dict, dict]:
+    """A finished run, its configuration and its result.
+
+    Raises:
+        InputError: if there is no run in the folder, it is not finished, or its files are damaged.
+    """
+    run, config = read_config(folder)
     if not (run.model.exists() and run.result.exists()):
         raise InputError(
-            f"The run at {folder} has no finished model. Finish it with the command that began it: "
-            f"python train.py --data={config['data']} --scenario={config['settings']['scenario']} --out={folder} ..."
+            f"The run at {folder} has no finished model. Finish it with the command that began it: python train.py "
+            f"--data={config['data']} --scenario={config['settings']['scenario']} --out={folder} (and its other flags)"
         )
-    return run, config
+    result = read_result(run)
+    if files.sha256(run.model) != result["model_sha256"]:
+        raise InputError(f"{run.model} is damaged: its checksum is not the one in {run.result.name}. Train again.")
+    return run, config, result
 
 
-def _flat(config: dict, template: dict) -> dict:
-    return {key: config.get(key) for key in template if key != "settings"} | config.get("settings", {})
+def read_result(run: Run) -> dict:
+    """How a finished run's training ended."""
+    return files.read_json(run.result, "training result", _RESULT)
+
+
+def read_history(run: Run) -> pd.DataFrame:
+    """The history of a run, one row an epoch.
+
+    Raises:
+        InputError: if the file is missing or not a whole history.
+    """
+    try:
+        history = pd.read_csv(run.history)
+        whole = len(history) and not history.isna().any(axis=None) and {"epoch", "loss", "val_loss"} <= {*history}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{run.history} is not a readable history ({error}). Train again in another --out.") from error
+    if not whole:
+        raise InputError(f"{run.history} is not a whole history: values are missing. Train again in another --out.")
+    return history

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from absl import app
 
 from gait.errors import InputError
+from gait.files import trouble
 
 
 @contextlib.contextmanager
@@ -42,6 +43,10 @@ def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
             function()
         except InputError as error:
             sys.exit(f"Error: {error}")
+        except OSError as error:  # a path of the user's that cannot even be looked at
+            if trouble(error) is None:
+                raise
+            sys.exit(f"Error: Cannot use {error.filename}: {trouble(error)}. Choose another path, or repair this one.")
         except KeyboardInterrupt:
             sys.stderr.write("\nInterrupted. What is finished is kept; the same command goes on from there.\n")
             sys.exit(130)

@@ -6,20 +6,20 @@ import csv
 import dataclasses
 import math
 import os
-import resource
 import time
+import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gait import dataset, files, manifest
+from gait import dataset, files, manifest, provenance, runs
 from gait.errors import InputError
 from gait.manifest import Manifest
 from gait.network import dense_network, in_physical_units
 from gait.parameters import derive
-from gait.runs import Run, Settings, open_run
+from gait.runs import Run, Settings
 
 _STREAM_BUFFER = 50_000  # records kept for shuffling when the data do not fit in memory
 _VALIDATION_BATCH = 10_000
@@ -72,6 +72,11 @@ class Feed:
                 f"Received: --batch_size={settings.batch_size}."
             )
         self.steps = records // settings.batch_size
+        # tf.data runs on the CPU, whatever the network runs on.
+        with tf.device("CPU:0"):
+            self._build(settings)
+
+    def _build(self, settings: Settings) -> None:
         self.input_moments, self.target_moments = Moments(), Moments()
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         inputs, targets = self._read("train", keep=settings.cache == "memory", measure=True)
@@ -191,16 +196,22 @@ class R2(keras.metrics.Metric):
 
     def result(self):
         total = self._squares - tf.square(self._sum) / self._count
-        values = 1.0 - tf.math.divide_no_nan(self._residual, total)
+        values = tf.where(total > 0.0, 1.0 - tf.math.divide_no_nan(self._residual, total), 0.0)
         return {f"r2_{target}": values[i] for i, target in enumerate(self._targets)}
 
 
 class Journal(keras.callbacks.Callback):
     """Keeps what a run has reached: `history.csv`, the best weights and checkpoints to go on from.
 
-    A checkpoint is one file that replaces the one before it, so at any moment there is a whole
-    one. Rows of the history that are younger than the checkpoint are written again by the
-    resumed run, with the same numbers.
+    A checkpoint is one file, the history so far included, that replaces the one before it; so at
+    any moment there is a whole one. Epochs younger than the checkpoint are run again, with the
+    same numbers.
+
+    Args:
+        run: where to.
+        feed: the data feed, told the number of each epoch.
+        every: epochs between checkpoints.
+        columns: names of the logs to keep, in the order of their columns.
     """
 
     def __init__(self, run: Run, feed: Feed, every: int, columns: list[str]):
@@ -214,20 +225,21 @@ class Journal(keras.callbacks.Callback):
 
     def resume(self) -> int:
         """Restores the last checkpoint, if there is one; returns the number of finished epochs."""
-        finished = 0
+        finished, text = 0, ",".join(self._columns) + "\n"
         if self._run.checkpoint.exists():
-            with np.load(self._run.checkpoint) as saved:
-                finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
-                self.best_loss = float(saved["best_loss"])
-                for i, variable in enumerate(self._state()):
-                    variable.assign(saved[f"state_{i}"])
-                self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
-        rows = []
-        if finished:
-            with self._run.history.open(newline="") as file:
-                rows = list(csv.reader(file))[1 : finished + 1]
-        lines = [",".join(row) + "\n" for row in (self._columns, *rows)]
-        files.write_text(self._run.history, "".join(lines))
+            try:
+                with np.load(self._run.checkpoint) as saved:
+                    finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
+                    self.best_loss, text = float(saved["best_loss"]), str(saved["history"])
+                    state = [saved[f"state_{i}"] for i in range(len(self._state()))]
+                    self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                raise InputError(
+                    f"{self._run.checkpoint} is damaged ({error}). Delete it; the same command then begins anew."
+                ) from error
+            for variable, value in zip(self._state(), state, strict=True):
+                variable.assign(value)
+        files.write_text(self._run.history, text)
         return finished
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -235,9 +247,10 @@ class Journal(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        if not all(math.isfinite(value) for value in logs.values()):
+        losses = logs["loss"], logs["val_loss"]
+        if not all(math.isfinite(loss) for loss in losses):
             raise InputError(
-                f"The loss became {logs['loss']} in epoch {epoch + 1}: training has diverged and was stopped. "
+                f"The loss became {losses[0]} (validation: {losses[1]}) in epoch {epoch + 1}: training has diverged. "
                 f"Earlier epochs are in {self._run.history}. Train anew with a lower --learning_rate in another --out."
             )
         values = {"epoch": epoch + 1, "seconds": round(time.monotonic() - self._began, 3), **logs}
@@ -246,18 +259,16 @@ class Journal(keras.callbacks.Callback):
         if logs["val_loss"] < self.best_loss:
             self.best_loss, self.best_epoch = logs["val_loss"], epoch + 1
             self.best_weights = self.model.get_weights()
-        if (epoch + 1) % self._every == 0:
+        if (epoch + 1) % self._every == 0 or epoch + 1 == self.params["epochs"]:
             self._save(epoch + 1)
 
     def _save(self, finished: int) -> None:
         content = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
+        content["history"] = self._run.history.read_text()
         content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._state())}
         content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
-        temporary = files.temporary_name(self._run.checkpoint)
-        with files.storage_errors(self._run.folder):
-            with temporary.open("wb") as file:
-                np.savez(file, **content)
-            files.replace_durably(temporary, self._run.checkpoint)
+        with files.replacing(self._run.checkpoint) as temporary, temporary.open("wb") as file:
+            np.savez(file, **content)
 
 
 def choose_strategy(name: str) -> tf.distribute.Strategy:
@@ -294,13 +305,23 @@ def train(data: Path, folder: Path, settings: Settings, verbose: int | str = "au
     """
     described = manifest.read(data)
     dataset.require_channels(described, settings.row.inputs)
-    run = open_run(folder, settings, described)
+    config = runs.configuration(settings, described)
+    runs.check_same_run(folder, config)
+    run = Run(folder)
     if run.model.exists() and run.result.exists():
-        return files.read_json(run.result, "training result")
+        run.checkpoint.unlink(missing_ok=True)  # a kill may have come between the result and this
+        return runs.read_finished(folder)[2]
     use_threads_well()
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
     feed = Feed(described, settings)
+    files.make_folder(folder)
+    with files.locked(folder):
+        files.write_json(run.config, config)
+        return _train_locked(run, settings, described, feed, verbose)
+
+
+def _train_locked(run: Run, settings: Settings, described: Manifest, feed: Feed, verbose) -> dict:
     strategy = choose_strategy(settings.strategy)
     with strategy.scope():
         core = compiled_network(settings, feed.steps, described.samples, strategy)
@@ -324,18 +345,15 @@ def train(data: Path, folder: Path, settings: Settings, verbose: int | str = "au
     best.set_weights(journal.best_weights)
     inputs, outputs = feed.input_moments, feed.target_moments
     model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
-    with files.storage_errors(folder):
-        temporary = folder / ".model.tmp.keras"
+    with files.replacing(run.model) as temporary:
         model.save(temporary)
-        files.replace_durably(temporary, run.model)
-    with run.history.open(newline="") as file:
-        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     result = {
         "epochs": settings.epochs,
         "best_epoch": journal.best_epoch,
         "best_val_loss": journal.best_loss,
-        "seconds": seconds,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "seconds": float(runs.read_history(run)["seconds"].sum()),
+        "peak_memory_bytes": provenance.peak_memory(),
+        "model_sha256": files.sha256(run.model),
     }
     files.write_json(run.result, result)
     run.checkpoint.unlink(missing_ok=True)
@@ -371,19 +389,11 @@ def predict(run: Run, inputs: np.ndarray) -> np.ndarray:
     """Estimates of a finished run's network.
 
     Args:
-        run: see `read_run`.
+        run: see `gait.runs.read_finished`.
         inputs: recordings, shape [n, c * samples], SI units.
 
     Returns:
         Targets in the run's order, shape [n, t], SI units, float32.
-
-    Raises:
-        InputError: if the model file cannot be read.
     """
-    try:
-        model = keras.saving.load_model(run.model, compile=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{run.model} is not a readable model. Delete {run.folder} and train again. Keras says: {error}"
-        ) from error
-    return model.predict(inputs, batch_size=10_000, verbose=0)
+    model = keras.saving.load_model(run.model, compile=False)
+    return model.predict(inputs, batch_size=_VALIDATION_BATCH, verbose=0)

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, small_plan
+from conftest import ROOT, paper_draws, small_plan
 
 from gait import dataset, files, manifest
 from gait.channels import CHANNELS
@@ -131,13 +131,13 @@ def test_splits_are_disjoint_and_complete():
 
 
 def simulate_command(folder, *flags):
-    return [sys.executable, "simulate.py", f"--out={folder}", "--records=6000", "--channels=x,y", "--shards=20",
+    return [sys.executable, "simulate.py", f"--out={folder}", "--records=12000", "--channels=x,y", "--shards=20",
             "--audit=1", "--workers=1", *flags]  # fmt: skip
 
 
 def test_killed_simulation_resumes_with_identical_bytes(tmp_path):
     """kill -9 in the middle of a shard; the second run makes only what is missing."""
-    subprocess.run(simulate_command(tmp_path / "whole"), cwd=ROOT, check=True, capture_output=True, timeout=120)
+    dataset.write(tmp_path / "whole", Plan(Population(), 12_000, ("x", "y"), 20), audit=1)
     folder = tmp_path / "killed"
     process = subprocess.Popen(simulate_command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 100
@@ -156,6 +156,8 @@ def test_killed_simulation_resumes_with_identical_bytes(tmp_path):
     assert finished
     assert all((folder / name).stat().st_mtime_ns == survivors[name] for name in finished)
     one, other = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "killed"))
+    for content in (one, other):
+        del content["code_revision"]  # someone may be editing
     assert one == other
     assert sorted(p.name for p in folder.iterdir()) == sorted(["manifest.json", *one["shards"]])
 
@@ -206,8 +208,39 @@ def test_overwrite_spares_other_files(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_overwriting_a_dataset_with_itself_keeps_it(tmp_path):
+    """The command that was interrupted may have had --overwrite; repeated, it resumes."""
+    plan = small_plan(1000, shards=10)
+    dataset.write(tmp_path, plan, audit=0, overwrite=True)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    (tmp_path / "train-00001-of-00008.tfrecord").unlink()
+    dataset.write(tmp_path, plan, audit=0, overwrite=True)
+    changed = {path.name for path in tmp_path.iterdir() if path.stat().st_mtime_ns != before[path]}
+    assert changed == {"train-00001-of-00008.tfrecord"}
+
+
+def test_shards_without_a_manifest_are_not_overwritten(tmp_path):
+    dataset.write(tmp_path, small_plan(), audit=0)
+    (tmp_path / "manifest.json").unlink()
+    before = files_of(tmp_path)
+    with pytest.raises(InputError, match="holds shards of a dataset whose manifest.json is gone"):
+        dataset.write(tmp_path, small_plan(seed=4), audit=0)
+    assert files_of(tmp_path) == before
+    dataset.write(tmp_path, small_plan(seed=4), audit=0, overwrite=True)
+
+
+def test_the_manifest_knows_its_command(tmp_path):
+    """The repair command of the error messages, given to the real script, repairs."""
+    described = dataset.write(tmp_path, small_plan(100, shards=10), audit=0)
+    before = files_of(tmp_path)
+    (tmp_path / described.shards("train")[0]).unlink()
+    command = [sys.executable, *described.command().split()[1:]]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    assert files_of(tmp_path) == before
+
+
 def test_two_writers_at_once(tmp_path):
-    with dataset._locked(tmp_path), pytest.raises(InputError, match="Another simulate.py is writing"):
+    with files.locked(tmp_path), pytest.raises(InputError, match="Another process is writing"):
         dataset.write(tmp_path, small_plan(), audit=0)
     dataset.write(tmp_path, small_plan(), audit=0)
 
@@ -244,7 +277,10 @@ def test_damage_is_found_named_and_repaired(tmp_path, damage):
     damaged = tmp_path / "train-00001-of-00008.tfrecord"
     damage(damaged)
     described = manifest.read(tmp_path)
-    with pytest.raises(InputError, match=f"{damaged.name}.*Run the simulate.py command of this dataset again"):
+    with pytest.raises(
+        InputError,
+        match=f"{damaged.name} .*This command makes just that shard again: python simulate.py --out={tmp_path}",
+    ):
         dataset.load(described, "train", ("x", "y"))
     dataset.load(described, "test", ("x", "y"))
     dataset.write(tmp_path, plan, audit=0)
@@ -296,9 +332,9 @@ def test_missing_channel(small_dataset):
     [
         (None, "has no manifest.json, so it is not a finished dataset"),
         ("{", "not a readable manifest"),
-        ("[]", "not a readable manifest"),
+        ("[]", "not a complete manifest"),
         ('{"format_version": 99}', "format version 99; this code reads version 1. Update this code"),
-        ('{"format_version": 1}', "incomplete: it lacks identity"),
+        ('{"format_version": 1}', "not a complete manifest: it lacks identity"),
     ],
 )
 def test_unusable_manifests(tmp_path, text, message):
@@ -398,6 +434,24 @@ def test_audit_accepts_a_tenth_of_the_limit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Population, "integrate", nearly)
     assert dataset.write(tmp_path, small_plan(), audit=3).content["audit"]["worst_m"] == pytest.approx(1e-7, rel=1e-3)
+
+
+def test_a_later_run_can_audit_more(tmp_path):
+    plan = small_plan(20)
+    assert "Not audited" in dataset.write(tmp_path, plan, audit=0).summary()
+    assert dataset.write(tmp_path, plan, audit=2).content["audit"]["records"] == 2
+    assert dataset.write(tmp_path, plan, audit=1).content["audit"]["records"] == 2
+    assert "Audit: 2 records" in manifest.read(tmp_path).summary()
+
+
+def test_a_walk_that_rounding_decides_has_a_wider_limit(tmp_path):
+    """A walk on the edge of a stumble: its tenth decimal decides where it is after 15 s."""
+    population = Population()
+    draws = np.stack(list(paper_draws(4000, seed=0).values()), axis=1)
+    walked = population.integrate(draws).outcome == Outcome.WALKED
+    limits = np.array([dataset.rounding(population, parameters) for parameters in draws[walked][:300]])
+    assert np.median(limits) < 1e-10  # for nearly all, the plain limit of 1e-6 m holds
+    assert (limits < dataset.AUDIT_LIMIT).mean() > 0.98
 
 
 def test_audit_finds_a_changed_value_on_disk(tmp_path):

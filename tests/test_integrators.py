@@ -5,7 +5,7 @@ import pytest
 from conftest import paper_draws
 
 import gait
-from gait import integrators
+from gait import integrators, model
 from gait.integrators import reference, taylor
 from gait.model import Event, Outcome
 
@@ -90,18 +90,42 @@ def test_engines_find_the_same_outcome_on_2000_raw_draws():
     compare(2000, seed=7, max_step=0.002, rtol=1e-11)
 
 
+def test_series_begin_with_the_acceleration_of_the_model():
+    for phase in model.Phase:
+        for x, y, vx, vy in ((0.15, 0.66, 0.8, -0.2), (0.3, 0.55, 0.7, 0.3)):
+            series = expanded(phase, [x, y, vx, vy], span=0.5, rear=(130.0, 0.7), front=(120.0, 0.71))
+            ax, ay = model.acceleration(phase, x, y, 0.5, 130.0, 0.7, 120.0, 0.71, 10.0)
+            assert 2 * series[0][2] == pytest.approx(ax, rel=1e-12)
+            assert 2 * series[1][2] == pytest.approx(ay, rel=1e-12)
+
+
 def test_polynomial_gaps_are_those_of_the_model():
     """What the event search sees is what the model says, anywhere within a step."""
-    x, y, r2 = (np.zeros(taylor.ORDER + 1) for _ in range(3))
-    x[0], y[0], x[1], y[1] = 0.15, 0.66, 0.8, -0.2
-    taylor._expand_double(0.5, 130.0, 0.7, 120.0, 0.71, 10.0, x, y, r2)
+    x, y, r2 = expanded(model.Phase.DOUBLE_SUPPORT, [0.15, 0.66, 0.8, -0.2], 0.5, (130.0, 0.7), (120.0, 0.71))
     step = taylor._scale_to_step(x, y, r2, 1.0)
     assert 0.01 < step < 0.5
+    gap = np.zeros(taylor.ORDER + 1)
     for time in (0.0, 0.3, 1.0):
         px, py = taylor._value(x, time), taylor._value(y, time)
-        assert taylor._value(r2, time) == pytest.approx(px**2 + py**2, abs=1e-14)
-        front = taylor._value(r2 - 2 * 0.5 * x, time) + 0.5**2 - 0.71**2
-        assert front == pytest.approx((px - 0.5) ** 2 + py**2 - 0.71**2, abs=1e-14)
+        taylor._rear_gap(gap, 0.7, r2)
+        assert taylor._value(gap, time) == pytest.approx(model.rear_gap(px**2 + py**2, 0.7), abs=1e-14)
+        for sign in (1.0, -1.0):
+            taylor._front_gap(gap, sign, 0.5, 0.71, x, r2)
+            expected = sign * model.front_gap(px**2 + py**2, px, 0.5, 0.71)
+            assert expected == pytest.approx(sign * ((px - 0.5) ** 2 + py**2 - 0.71**2), abs=1e-14)
+            assert taylor._value(gap, time) == pytest.approx(expected, abs=1e-14)
+        taylor._height_gap(gap, 0.6, y)
+        assert taylor._value(gap, time) == pytest.approx(-model.height_gap(py, 0.6), abs=1e-14)
+        taylor._speed_gap(gap, x)
+        assert taylor._value(gap, time) == pytest.approx(-taylor._value_and_slope(x, time)[1], abs=1e-14)
+
+
+def expanded(phase, state, span, rear, front):
+    x, y, r2 = (np.zeros(taylor.ORDER + 1) for _ in range(3))
+    x[0], y[0], x[1], y[1] = state
+    expand = taylor._expand_double if phase == model.Phase.DOUBLE_SUPPORT else taylor._expand_single
+    expand(span, *rear, *front, 10.0, x, y, r2)
+    return x, y, r2
 
 
 # Events --------------------------------------------------------------------------------------
@@ -215,6 +239,42 @@ def test_outcomes(engine, change, outcome):
     assert np.isnan(walks.x[0, -1]) == (outcome != Outcome.WALKED)
 
 
+@pytest.mark.parametrize("change", [{"x0": -0.05, "vx0": 0.0}, {"y0": 0.0, "x0": 0.0, "vy0": 0.1}])
+def test_a_walk_that_ends_as_it_begins_has_its_first_sample(change):
+    walks = [gait.simulate(**A_WALK | change, engine=engine) for engine in ENGINES]
+    for walk in walks:
+        assert walk.outcome[0] == (Outcome.BACKWARD if "y0" not in change else Outcome.FLIGHT)
+        assert np.isfinite(walk.x[0]).tolist() == [True] + [False] * 149
+        assert walk.x[0, 0] == change["x0"]
+    np.testing.assert_allclose(walks[0].fy[0, 0], walks[1].fy[0, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_leg_of_exactly_its_rest_length_stands(engine):
+    """x(0)² + y(0)² = l0² but for rounding, the leg being shortened: a walk can begin so."""
+    start = dict(x0=-0.1, y0=0.7 - np.sqrt(0.48), vx0=1.0)
+    assert gait.simulate(**A_WALK | start, engine=engine).outcome[0] != Outcome.AIRBORNE
+
+
+@pytest.mark.parametrize(
+    ("duration", "interval", "samples"),
+    [(15.0, 0.1, 150), (1.0, 0.3, 4), (1.0, 0.4, 3), (0.25, 0.1, 3), (0.35, 0.1, 4), (3.0, 0.1, 30), (2.0, 2.0, 1)],
+)
+def test_samples_are_all_multiples_of_the_interval_below_the_duration(duration, interval, samples):
+    assert integrators.sample_times(duration, interval).size == samples
+
+
+def test_engines_agree_on_fixed_angle_and_unequal_legs():
+    common = dict(mass=80.0, stiffness=[[14_000.0, 14_300.0]], rest_length=[[1.0, 1.004]], y0=0.03, vx0=1.1)
+    walks, other = (
+        gait.simulate(**common, angle_of_attack=np.deg2rad(69), gravity=9.81, duration=5.0, engine=engine)
+        for engine in ENGINES
+    )
+    assert walks.outcome[0] == other.outcome[0]
+    np.testing.assert_allclose(walks.x, other.x, atol=1e-8)
+    np.testing.assert_allclose(walks.foothold, other.foothold, atol=1e-8)
+
+
 def test_stumble():
     """Some raw draws stumble; there the front leg is longer than l0 before the rear one is."""
     arguments = paper_draws(300, seed=8)
@@ -282,6 +342,7 @@ def test_simulate_broadcasts():
         ({"engine": "euler"}, "no engine of this name"),
         ({"duration": 0.0}, "duration must be a positive number"),
         ({"interval": 40.0}, "must not exceed the duration"),
+        ({"interval": 1e-9}, "between 1 and 1,000,000 samples"),
     ],
 )
 def test_simulate_explains_what_is_wrong(change, message):

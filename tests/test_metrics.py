@@ -48,11 +48,15 @@ def test_interval_covers_the_ceiling_in_95_of_100_samples():
         ((0.49, 0.51), HALF, Verdict.AT_CEILING),
         ((0.40, 0.49), HALF, Verdict.BELOW_CEILING),
         ((0.51, 0.55), HALF, Verdict.ABOVE_CEILING),
+        ((0.991, 0.995), Ceiling(0.9999, 0.1, "Because."), Verdict.RECOVERED),
+        ((0.5, 0.6), Ceiling(0.9999, 0.1, "Because."), Verdict.BELOW_CEILING),
         ((float("nan"), float("nan")), HALF, Verdict.UNDETERMINED),
+        ((-0.1, 0.7), HALF, Verdict.UNDETERMINED),
     ],
 )
 def test_verdicts(interval, ceiling, expected):
-    assert verdict(interval, ceiling) == expected
+    assert verdict(interval, 100, ceiling) == expected
+    assert verdict(interval, 29, ceiling) == Verdict.UNDETERMINED
 
 
 def test_leaked_truth_is_above_the_ceiling_and_the_best_estimator_at_it():
@@ -78,7 +82,8 @@ def test_score_and_sentence():
 
 
 def test_too_few_records_are_no_verdict():
-    scored = score("mass", np.array([70.0]), np.array([69.0]), HALF)
-    assert scored["r2"] is None
+    assert score("mass", np.array([70.0]), np.array([69.0]), HALF)["r2"] is None
+    truth = np.linspace(60, 75, 20)
+    scored = score("mass", truth, truth, HALF)
     assert scored["verdict"] == Verdict.UNDETERMINED
     assert "too few" in sentence("mass", scored, ("x",))

@@ -36,11 +36,11 @@ def refused(*arguments):
 def experiment(tmp_path_factory):
     """Simulation, training and evaluation of both scenarios: folder and what was printed."""
     folder = tmp_path_factory.mktemp("experiment")
-    printed = {"simulate": ok("simulate.py", f"--out={folder / 'walks'}", "--records=8000", "--audit=2")}
+    printed = {"simulate": ok("simulate.py", f"--out={folder / 'walks'}", "--records=5000", "--audit=2")}
     for scenario in SCENARIOS:
         run = folder / scenario
         printed[scenario] = ok(
-            "train.py", f"--data={folder / 'walks'}", f"--scenario={scenario}", f"--out={run}", "--epochs=12",
+            "train.py", f"--data={folder / 'walks'}", f"--scenario={scenario}", f"--out={run}", "--epochs=10",
             "--batch_size=50",
         )  # fmt: skip
         printed[f"evaluate {scenario}"] = ok("evaluate.py", f"--run={run}")
@@ -49,11 +49,11 @@ def experiment(tmp_path_factory):
 
 def test_each_script_says_what_it_did_and_what_comes_next(experiment):
     folder, printed = experiment
-    assert "8,000 walks (6,400 train, 800 validation, 800 test) with channels x, y, fx, fy" in printed["simulate"]
+    assert "5,000 walks (4,000 train, 500 validation, 500 test) with channels x, y, fx, fy" in printed["simulate"]
     assert "Audit: 2 records" in printed["simulate"]
     assert f"Next: python train.py --data={folder / 'walks'}" in printed["simulate"]
     assert f"Next: python evaluate.py --run={folder / 'two_parameter'}" in printed["two_parameter"]
-    assert "Epoch 12/12" in printed["two_parameter"]
+    assert "Epoch 10/10" in printed["two_parameter"]
 
 
 def test_run_folder_has_the_files_of_the_contract(experiment):
@@ -75,7 +75,7 @@ def test_metrics_are_those_of_the_predictions(experiment):
         metrics = json.loads((folder / scenario / "metrics.json").read_text())
         assert list(metrics) == targets[scenario]
         predictions = pd.read_csv(folder / scenario / "predictions.csv")
-        assert len(predictions) == 800
+        assert len(predictions) == 500
         for name, entry in metrics.items():
             truth, estimate = predictions[name], predictions[f"{name}_estimate"]
             residual = estimate - truth
@@ -130,21 +130,25 @@ def test_report_and_figures(experiment):
             assert len(data) > 20_000  # not a blank page
 
 
-def test_evaluation_on_other_data(experiment, tmp_path):
+def test_evaluation_of_a_dataset_that_has_moved(experiment, tmp_path):
     folder, _ = experiment
-    dataset.write(tmp_path / "other", small_plan(100, seed=9, duration=15.0), audit=0)
-    assert "lacks y" in refused_data(folder, tmp_path, channels=("x",))
-    ok("evaluate.py", f"--run={folder / 'two_parameter'}", f"--data={tmp_path / 'other'}")
+    (folder / "walks").rename(tmp_path / "moved")
+    try:
+        run = f"--run={folder / 'two_parameter'}"
+        assert f"There is no dataset at {folder / 'walks'}" in refused("evaluate.py", run)
+        assert "| rest_length |" in ok("evaluate.py", run, f"--data={tmp_path / 'moved'}")
+    finally:
+        (tmp_path / "moved").rename(folder / "walks")
 
 
-def refused_data(folder, tmp_path, **plan):
-    dataset.write(tmp_path / "refused", small_plan(20, **plan), audit=0)
-    return refused("evaluate.py", f"--run={folder / 'two_parameter'}", f"--data={tmp_path / 'refused'}")
-
-
-def test_evaluation_on_recordings_of_another_length(experiment, tmp_path):
+def test_evaluation_on_other_data_is_refused(experiment, tmp_path):
+    """Its test records may have been training records."""
     folder, _ = experiment
-    assert "reads 150 samples a channel, but a recording of" in refused_data(folder, tmp_path, duration=3.0)
+    dataset.write(tmp_path, small_plan(1000, seed=0, duration=15.0), audit=0)
+    before = (folder / "two_parameter" / "metrics.json").read_text()
+    message = refused("evaluate.py", f"--run={folder / 'two_parameter'}", f"--data={tmp_path}")
+    assert "Only the test split of the former is sure to be new to the network" in message
+    assert (folder / "two_parameter" / "metrics.json").read_text() == before
 
 
 # Bad input -----------------------------------------------------------------------------------
@@ -162,7 +166,8 @@ def test_evaluation_on_recordings_of_another_length(experiment, tmp_path):
         (("simulate.py", "--mass=60"), "needs two numbers [kg]. Received: '60'"),
         (("simulate.py", "--records=9"), "at least 10 records to be split 80/10/10. Received: --records=9"),
         (("simulate.py", "--channels=x,z"), "Channels are one or more of x, y"),
-        (("simulate.py", "--duration=0.1"), "at least two samples"),
+        (("simulate.py", "--interval=16"), "the interval must not exceed the duration"),
+        (("simulate.py", "--duration=1e300", "--interval=1e-300"), "between 1 and 1,000,000 samples"),
         (("simulate.py", "--gravity=-1"), "gravity must be positive"),
         (("train.py", "--epochs=0"), "epochs must be at least 1"),
         (("train.py", "--scenario=four_parameter"), "value should be one of <three_parameter|two_parameter>"),

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, run_script, small_plan
 
-from gait import dataset, manifest, runs, training
+from gait import dataset, evaluation, files, manifest, runs, training
 from gait.errors import InputError
 from gait.network import dense_network, in_physical_units
 from gait.runs import Run, Settings
@@ -113,6 +115,12 @@ def test_batches_that_do_not_divide_the_split(small_dataset):
     assert feed.train.cardinality() == feed.steps == 2
 
 
+def test_r2_of_targets_without_spread_is_zero():
+    metric = R2(("mass",))
+    metric.update_state(tf.constant([[1.0]]), tf.constant([[1.0]]))
+    assert float(metric.result()["r2_mass"]) == 0.0
+
+
 def test_r2_metric_is_the_coefficient_of_determination():
     generator = np.random.default_rng(0)
     truth = generator.normal([3.0, -1.0], [2.0, 0.5], (300, 2))
@@ -194,17 +202,7 @@ def test_same_seed_same_result(small_dataset, finished_run, tmp_path):
 @pytest.mark.parametrize("last", [1, 3, 4])
 def test_interrupted_run_ends_like_an_uninterrupted_one(small_dataset, finished_run, tmp_path, monkeypatch, last):
     """Ended before the first checkpoint, between two and right after one."""
-    honest = training.Journal.on_epoch_end
-
-    def interrupted(self, epoch, logs=None):
-        honest(self, epoch, logs)
-        if epoch + 1 == last:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training.Journal, "on_epoch_end", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(small_dataset, tmp_path, settings(epochs=6), verbose=0)
+    interrupt_after(last, small_dataset, tmp_path, monkeypatch)
     assert len(history(tmp_path)) == last
     assert not (tmp_path / "model.keras").exists()
     train(small_dataset, tmp_path, settings(epochs=6), verbose=0)
@@ -219,7 +217,7 @@ def test_killed_training_continues(small_dataset, tmp_path):
 
     def command(folder):
         return [sys.executable, "train.py", f"--data={small_dataset}", "--scenario=two_parameter", f"--out={folder}",
-                "--epochs=60", "--batch_size=50", "--checkpoint_every=4"]  # fmt: skip
+                "--epochs=30", "--batch_size=50", "--checkpoint_every=4"]  # fmt: skip
 
     subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True, capture_output=True, timeout=170)
     folder = tmp_path / "killed"
@@ -231,7 +229,7 @@ def test_killed_training_continues(small_dataset, tmp_path):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 6 <= len(history(folder)) < 60
+    assert 6 <= len(history(folder)) < 30
     assert (folder / "checkpoint.npz").exists()
     subprocess.run(command(folder), cwd=ROOT, check=True, capture_output=True, timeout=170)
     assert history(folder) == history(tmp_path / "whole")
@@ -277,7 +275,7 @@ def test_diverged_training_stops(small_dataset, tmp_path):
         train(small_dataset, tmp_path, settings(learning_rate=1e20, schedule="constant", activation="relu"), verbose=0)
     assert not (tmp_path / "model.keras").exists()
     with pytest.raises(InputError, match="has no finished model"):
-        runs.read_run(tmp_path)
+        runs.read_finished(tmp_path)
 
 
 def test_other_settings_in_the_same_folder(small_dataset, finished_run):
@@ -295,7 +293,8 @@ def test_other_data_in_the_same_folder(finished_run, tmp_path):
 
 def test_batch_larger_than_the_split(small_dataset, tmp_path):
     with pytest.raises(InputError, match="which has 1,600 records. Received: --batch_size=1601"):
-        train(small_dataset, tmp_path, settings(batch_size=1601), verbose=0)
+        train(small_dataset, tmp_path / "run", settings(batch_size=1601), verbose=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_dataset_without_the_scenarios_channels(tmp_path):
@@ -306,18 +305,84 @@ def test_dataset_without_the_scenarios_channels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"epochs": 0}, {"batch_size": 0}, {"checkpoint_every": 0}, {"learning_rate": -1.0}, {"seed": -1}]
+    "change", [{"epochs": 0}, {"batch_size": 0}, {"checkpoint_every": 0}, {"learning_rate": -1.0}, {"seed": 2**32}]
 )
 def test_impossible_settings(change):
     with pytest.raises(InputError, match=f"Received: --{next(iter(change))}="):
         settings(**change)
 
 
-def test_unreadable_model(finished_run, tmp_path):
-    run = Run(tmp_path)
-    run.model.write_bytes((finished_run / "model.keras").read_bytes()[:-500])
-    with pytest.raises(InputError, match="is not a readable model"):
-        training.predict(run, np.zeros((1, 60), np.float32))
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.keras", None, "is damaged: its checksum"),
+        ("config.json", "{}", "not a complete run configuration: it lacks settings"),
+        ("config.json", "{", "not a readable run configuration"),
+        ("result.json", "{}", "not a complete training result: it lacks epochs"),
+        ("history.csv", "", "not a readable history"),
+        ("history.csv", "epoch,seconds,loss,val_loss\n1,2.0", "not a whole history"),
+    ],
+)
+def test_damaged_run_folder(finished_run, tmp_path, file, content, message):
+    folder = shutil.copytree(finished_run, tmp_path / "run")
+    data = bytearray((folder / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / file).write_bytes(data) if content is None else (folder / file).write_text(content)
+    with pytest.raises(InputError, match=message):
+        evaluation.evaluate(folder)
+
+
+def interrupt_after(epochs, small_dataset, folder, monkeypatch):
+    honest = training.Journal.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        honest(self, epoch, logs)
+        if epoch + 1 == epochs:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Journal, "on_epoch_end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_dataset, folder, settings(epochs=6), verbose=0)
+
+
+def test_a_history_lost_in_a_crash_comes_back_with_the_checkpoint(small_dataset, finished_run, tmp_path, monkeypatch):
+    interrupt_after(5, small_dataset, tmp_path, monkeypatch)
+    (tmp_path / "history.csv").unlink()
+    train(small_dataset, tmp_path, settings(epochs=6), verbose=0)
+    assert history(tmp_path) == history(finished_run)
+
+
+def test_torn_checkpoint(small_dataset, finished_run, tmp_path, monkeypatch):
+    interrupt_after(5, small_dataset, tmp_path, monkeypatch)
+    checkpoint = tmp_path / "checkpoint.npz"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-200])
+    with pytest.raises(InputError, match="checkpoint.npz is damaged .* Delete it; the same command then begins anew"):
+        train(small_dataset, tmp_path, settings(epochs=6), verbose=0)
+    checkpoint.unlink()
+    train(small_dataset, tmp_path, settings(epochs=6, checkpoint_every=5), verbose=0)
+    assert history(tmp_path) == history(finished_run)
+
+
+def test_two_trainings_in_one_folder(small_dataset, tmp_path):
+    with files.locked(tmp_path), pytest.raises(InputError, match="Another process is writing"):
+        train(small_dataset, tmp_path, settings(), verbose=0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_full_disk_keeps_the_last_checkpoint(small_dataset, finished_run, tmp_path):
+    """The model does not fit on a file system of 700 kB, but the checkpoint does; with room, training ends."""
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", tmp_path], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount")
+    try:
+        with pytest.raises(InputError, match="Cannot write to .*run: the disk is full"):
+            train(small_dataset, tmp_path / "run", settings(epochs=6), verbose=0)
+        subprocess.run(["mount", "-o", "remount,size=9m", tmp_path], check=True)
+        train(small_dataset, tmp_path / "run", settings(epochs=6), verbose=0)
+        assert history(tmp_path / "run") == history(finished_run)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
 
 
 def test_evaluating_an_unfinished_run(tmp_path):

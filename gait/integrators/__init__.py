@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gait.integrators import reference, taylor
 from gait.integrators.conditions import SAMPLE_FIELDS, Conditions, Recording
 from gait.model import TouchdownRule
 
+MOST_SAMPLES = 1_000_000
 ENGINES = {"taylor": taylor.integrate, "scipy": reference.integrate}
 
 
@@ -41,9 +43,21 @@ class Walks:
     foothold: np.ndarray
 
 
+def check_samples(duration: float, interval: float) -> None:
+    """Raises `InputError` unless the duration [s] holds a sensible number of intervals [s]."""
+    for name, value in (("duration", duration), ("interval", interval)):
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"The {name} must be a positive number of seconds. Received: --{name}={value!r}.")
+    if not 1.0 <= duration / interval <= MOST_SAMPLES:
+        raise InputError(
+            f"A recording has between 1 and {MOST_SAMPLES:,} samples, so the interval must not exceed the duration nor "
+            f"be far too short for it. Received: --duration={duration} --interval={interval}."
+        )
+
+
 def sample_times(duration: float, interval: float) -> np.ndarray:
     """Sample times 0, interval, ... below the duration, shape [samples], s (150 for 15 s at 0.1 s)."""
-    return np.arange(round(duration / interval)) * interval
+    return np.arange(math.ceil(duration / interval - 1e-9)) * interval
 
 
 def simulate(
@@ -92,11 +106,7 @@ def simulate(
     """
     if engine not in ENGINES:
         raise InputError(f"There is no engine of this name. Choose one of {', '.join(ENGINES)}. Received: {engine!r}.")
-    for name, value in (("duration", duration), ("interval", interval)):
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"The {name} must be a positive number of seconds. Received: {value!r}.")
-    if round(duration / interval) < 1:
-        raise InputError(f"The interval must not exceed the duration. Received: {interval} s in {duration} s.")
+    check_samples(duration, interval)
     conditions = _conditions(
         mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, angle_of_attack, gravity
     )  # fmt: skip

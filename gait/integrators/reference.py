@@ -39,7 +39,7 @@ def integrate(
         threads: without effect; here so that all engines are called alike.
         max_step, rtol, atol: see `scipy.integrate.solve_ivp`.
     """
-    solve = functools.partial(solve_ivp, method="DOP853", dense_output=True, max_step=max_step, rtol=rtol, atol=atol)
+    solve = functools.partial(solve_ivp, method="DOP853", max_step=max_step, rtol=rtol, atol=atol)
     walks = [_walk(conditions, i, times, duration, solve) for i in range(len(conditions.mass))]
     most = max((len(walk["touchdown"]) for walk in walks), default=0)
     recording = Recording.empty(len(walks), times.size, most)
@@ -65,30 +65,33 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
     walk["outcome"] = model.starting_outcome(state[0], state[1], state[2], rear[1])
     if walk["outcome"] != Outcome.WALKED:
         return walk
-    phase, time, origin, span = Phase.SINGLE_SUPPORT, 0.0, 0.0, target
+    phase, time, origin, span = Phase.SINGLE_SUPPORT, 0.0, 0.0, 0.0
     while True:
         watched = model.EVENTS_OF_PHASE[phase]
         gaps = _gaps(phase, conditions.rule, target, span, rear[1], front[1])
         motion = _motion(phase, span, mass, rear, front, gravity)
+        if time == 0.0:
+            samples[:, 0] = *state, *model.ground_force(phase, state[0], state[1], span, *rear, *front)
         # Rounding may have put an event of the new phase just before its beginning. A touchdown is
         # never overdue: it is a fall into reach, not being in reach.
         event = _passing([e for e in watched if e != Event.TOUCHDOWN], gaps, motion, state, 0.0, np.inf)
         if event is None:
-            solution = solve(motion, (time, duration), state, events=[_terminal(gaps[e], e) for e in watched])
-            end, state = solution.t[-1], solution.y[:, -1]
-            if solution.status == 1:
-                # Of two events at the same time, rounding may have put either first.
-                found = next(e for e, times_ in zip(watched, solution.t_events, strict=True) if times_.size)
-                tied = _passing(watched, gaps, motion, state, -1e-12, 1e-12)
-                event = found if tied is None else min(found, tied)
-            inside = (times >= time) & (times <= end)
-            if inside.any():
-                x, y, vx, vy = solution.sol(times[inside])
+            # Samples come from the dense output of the steps that hold one.
+            solution = solve(
+                motion, (time, duration), state, t_eval=times[times >= time],
+                events=[_terminal(gaps[e], e) for e in watched],
+            )  # fmt: skip
+            if len(solution.t):
+                x, y, vx, vy = solution.y
                 force = model.ground_force(phase, x, y, span, *rear, *front)
-                samples[:, inside] = origin + x, y, vx, vy, *force
-            time = end
-        if event is None:
-            return walk
+                samples[:, np.isin(times, solution.t)] = origin + x, y, vx, vy, *force
+            if solution.status == 0:
+                return walk
+            found = next(i for i, event_times in enumerate(solution.t_events) if event_times.size)
+            time, state = solution.t_events[found][0], solution.y_events[found][0]
+            # Of two events at the same time, rounding may have put either first.
+            tied = _passing(watched, gaps, motion, state, -1e-12, 1e-12)
+            event = watched[found] if tied is None else min(watched[found], tied)
         if event == Event.TOUCHDOWN:
             span = model.touchdown_span(conditions.rule, state[0], target, front[1] * np.cos(target))
             phase = Phase.DOUBLE_SUPPORT
@@ -96,8 +99,10 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
             walk["foothold"].append(origin + span)
         elif event == Event.TAKEOFF:
             walk["takeoff"].append(time)
-            phase, origin, state = Phase.SINGLE_SUPPORT, origin + span, state - np.array([span, 0.0, 0.0, 0.0])
-            rear, front, span = front, rear, target
+            phase = Phase.SINGLE_SUPPORT
+            origin, x = model.takeoff_reset(origin, state[0], span)
+            state = np.array([x, *state[1:]])
+            rear, front, span = front, rear, 0.0
         else:
             walk["outcome"] = model.OUTCOME_OF_EVENT[event]
             return walk

@@ -235,6 +235,34 @@ def _rise_between(gap, low, high):
 
 
 @_compiled
+def _rear_gap(gap, l_rear, r2):
+    for n in range(1, ORDER + 1):
+        gap[n] = r2[n]
+    gap[0] = model.rear_gap(r2[0], l_rear)
+
+
+@_compiled
+def _front_gap(gap, sign, span, l_front, x, r2):
+    for n in range(1, ORDER + 1):
+        gap[n] = sign * (r2[n] - 2.0 * span * x[n])
+    gap[0] = sign * model.front_gap(r2[0], x[0], span, l_front)
+
+
+@_compiled
+def _height_gap(gap, height, y):
+    for n in range(1, ORDER + 1):
+        gap[n] = -y[n]
+    gap[0] = -model.height_gap(y[0], height)
+
+
+@_compiled
+def _speed_gap(gap, x):
+    for n in range(ORDER):
+        gap[n] = -(n + 1) * x[n + 1]
+    gap[ORDER] = 0.0
+
+
+@_compiled
 def _next_event(phase, armed, rule, span, reach_height, l_rear, l_front, x, y, r2, gap):
     """The first event of a step and its time; without one, (-1, 1.0).
 
@@ -245,40 +273,28 @@ def _next_event(phase, armed, rule, span, reach_height, l_rear, l_front, x, y, r
     single = phase == Phase.SINGLE_SUPPORT
     if single:
         if rule == TouchdownRule.STEP_LENGTH:
-            for n in range(1, ORDER + 1):
-                gap[n] = 2.0 * span * x[n] - r2[n]
-            gap[0] = -model.front_gap(r2[0], x[0], span, l_front)
+            _front_gap(gap, -1.0, span, l_front, x, r2)
         else:
-            for n in range(1, ORDER + 1):
-                gap[n] = -y[n]
-            gap[0] = -model.height_gap(y[0], reach_height)
+            _height_gap(gap, reach_height, y)
         time = _first_rise(gap, end, armed)
         if time <= end:
             event, end = Event.TOUCHDOWN.value, time
-    for n in range(1, ORDER + 1):
-        gap[n] = r2[n]
-    gap[0] = model.rear_gap(r2[0], l_rear)
+    _rear_gap(gap, l_rear, r2)
     time = _first_rise(gap, end, True)
     if time < end - TIE or (event < 0 and time <= end):
         event, end = Event.FLIGHT.value if single else Event.TAKEOFF.value, time
     if not single:
-        for n in range(1, ORDER + 1):
-            gap[n] = r2[n] - 2.0 * span * x[n]
-        gap[0] = model.front_gap(r2[0], x[0], span, l_front)
+        _front_gap(gap, 1.0, span, l_front, x, r2)
         time = _first_rise(gap, end, True)
         if time < end - TIE or (event < 0 and time <= end):
             event, end = Event.STUMBLE.value, time
     # Hardly any step ends like this: a bound on the series itself spares setting up the gap.
     if _lowest_slope(x) <= 0.0:
-        for n in range(ORDER):
-            gap[n] = -(n + 1) * x[n + 1]
-        gap[ORDER] = 0.0
+        _speed_gap(gap, x)
         time = _first_rise(gap, end, True)
         if time < end - TIE or (event < 0 and time <= end):
             event, end = Event.BACKWARD.value, time
-    for n in range(1, ORDER + 1):
-        gap[n] = -y[n]
-    gap[0] = -model.height_gap(y[0], model.FALL_FRACTION * l_rear)
+    _height_gap(gap, model.FALL_FRACTION * l_rear, y)
     time = _first_rise(gap, end, True)
     if time < end - TIE or (event < 0 and time <= end):
         event, end = Event.FALL.value, time
@@ -304,7 +320,8 @@ def _walk(
     if outcome != Outcome.WALKED:
         return outcome, touchdowns, takeoffs
     phase, time, origin, rear = Phase.SINGLE_SUPPORT, 0.0, 0.0, 0
-    span, armed = target, False
+    step_length = target if rule == TouchdownRule.STEP_LENGTH else 0.0
+    span, armed = step_length, False
     while True:
         front = 1 - rear
         k_rear, l_rear, k_front, l_front = stiffness[rear], rest_length[rear], stiffness[front], rest_length[front]
@@ -343,7 +360,8 @@ def _walk(
                 takeoff[takeoffs] = time
             takeoffs += 1
             phase, rear, armed = Phase.SINGLE_SUPPORT, front, False
-            origin, px, span = origin + span, px - span, target
+            origin, px = model.takeoff_reset(origin, px, span)
+            span = step_length
         elif event >= 0:
             return _OUTCOME_OF_EVENT[event], touchdowns, takeoffs
         elif last:
