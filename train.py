@@ -25,7 +25,7 @@ flags.DEFINE_integer("seed", DEFAULTS.seed, "Key of the initial weights and of t
 flags.DEFINE_enum("activation", DEFAULTS.activation, runs.ACTIVATIONS, "Activation of the hidden layers.")
 flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, runs.OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
-flags.DEFINE_enum("schedule", DEFAULTS.schedule, runs.SCHEDULES, "Course of the learning rate.")
+flags.DEFINE_enum("schedule", None, runs.SCHEDULES, "Course of the learning rate; by default the scenario's.")
 flags.DEFINE_enum("cache", DEFAULTS.cache, runs.CACHES, "memory: read once. none: stream from disk every epoch.")
 flags.DEFINE_enum("strategy", DEFAULTS.strategy, runs.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
 flags.DEFINE_integer("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")

@@ -15,7 +15,7 @@ from gait.scenarios import SCENARIOS, Scenario
 
 ACTIVATIONS = ("swish", "relu", "tanh", "gelu", "elu", "selu")
 OPTIMIZERS = ("adam", "nadam", "adamw", "rmsprop", "sgd")
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "inverse", "constant")
 STRATEGIES = ("auto", "mirrored", "default")
 CACHES = ("memory", "none")
 
@@ -27,7 +27,9 @@ class Settings:
     Attributes:
         scenario: name of a row of `gait.scenarios.SCENARIOS`.
         epochs, batch_size, seed: as usual; the batch is shared by all replicas.
-        activation, optimizer, learning_rate, schedule: see README, "Choice of optimiser".
+        activation, optimizer, learning_rate: see README, "Choice of activation and optimiser".
+        schedule: course of the learning rate; by default the scenario's. "cosine" falls to zero at the last
+            epoch, "inverse" as 1 / (1 + epoch / 10), "constant" not at all.
         cache: "memory" reads the training split once, "none" streams it in every epoch.
         strategy: "auto" is `MirroredStrategy` over all visible GPUs, or TensorFlow's default without one.
         checkpoint_every: epochs between checkpoints.
@@ -40,12 +42,14 @@ class Settings:
     activation: str = "swish"
     optimizer: str = "adam"
     learning_rate: float = 4e-3
-    schedule: str = "cosine"
+    schedule: str | None = None
     cache: str = "memory"
     strategy: str = "auto"
     checkpoint_every: int = 5
 
     def __post_init__(self):
+        if self.schedule is None:
+            object.__setattr__(self, "schedule", self.row.schedule)
         for name in ("epochs", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")

@@ -372,6 +372,8 @@ def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
+    elif settings.schedule == "inverse":
+        rate = keras.optimizers.schedules.InverseTimeDecay(rate, decay_steps=10 * steps, decay_rate=1.0)
     optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     core.compile(
         optimizer,

@@ -391,7 +391,7 @@ def test_really_full_disk(tmp_path):
     if mounted.returncode:
         pytest.skip("this machine does not let root mount")
     try:
-        with pytest.raises(InputError, match="Cannot write to .*make room or choose another --out"):
+        with pytest.raises(InputError, match="Cannot write to .*make room or choose another folder"):
             dataset.write(tmp_path / "walks", small_plan(2000, shards=20), audit=0)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
