@@ -228,7 +228,7 @@ class Journal(keras.callbacks.Callback):
         finished, text = 0, ",".join(self._columns) + "\n"
         if self._run.checkpoint.exists():
             try:
-                with np.load(self._run.checkpoint) as saved:
+                with self._run.checkpoint.open("rb") as file, np.load(file) as saved:
                     finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
                     self.best_loss, text = float(saved["best_loss"]), str(saved["history"])
                     state = [saved[f"state_{i}"] for i in range(len(self._state()))]
