@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gait import dataset, files, manifest, report, runs, training
-from gait.ceilings import ceiling
+from gait.ceilings import best_estimate, ceiling
 from gait.errors import InputError
 from gait.manifest import Manifest
 from gait.metrics import score, sentence
@@ -53,7 +53,12 @@ def evaluate(run_folder: Path, data: Path | None = None) -> Evaluation:
         if estimated is None:
             continue
         columns |= {name: truth, f"{name}_estimate": estimated}
-        scored[name] = score(name, truth, estimated, ceiling(name, inputs, described.priors))
+        limit = ceiling(name, inputs, described.priors)
+        best = None
+        if not limit.recoverable:
+            ratio = derive("stiffness_to_mass", split.parameters)
+            best, _ = best_estimate(name, ratio, described.priors["mass"], described.priors["stiffness"])
+        scored[name] = score(name, truth, estimated, limit, best)
     predictions = pd.DataFrame(columns)
     sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
     with files.locked(run_folder):

@@ -60,13 +60,17 @@ def verdict(interval: tuple[float, float], records: int, ceiling: Ceiling) -> Ve
     return Verdict.BELOW_CEILING
 
 
-def score(target: str, truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling) -> dict:
+def score(
+    target: str, truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling, best: np.ndarray | None = None
+) -> dict:
     """Everything metrics.json says about one target.
 
     Args:
         target: name of a quantity.
         truth, estimate: shape [n], in the quantity's unit.
         ceiling: what any estimator could reach.
+        best: estimates of the best possible estimator for these very records, shape [n], if the
+            target is not recoverable; they show how far chance has moved R² off the ceiling.
     """
     r2, low, high = r2_with_interval(truth, estimate)
     error = estimate - truth
@@ -80,6 +84,7 @@ def score(target: str, truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling
         "bias": float(np.mean(error)),
         "ceiling_r2": ceiling.r2,
         "ceiling_rmse": ceiling.rmse,
+        "best_possible_r2": None if best is None else _number(r2_with_interval(truth, best)[0]),
         "recoverable": ceiling.recoverable,
         "ceiling_reason": ceiling.reason,
         "verdict": str(verdict((low, high), len(truth), ceiling)),
@@ -111,7 +116,8 @@ def sentence(target: str, scored: dict, inputs: tuple[str, ...]) -> str:
     elif scored["verdict"] == Verdict.ABOVE_CEILING:
         end = f"The network reports more, {reached}: it has memorised these records, or they leak into training."
     else:
-        gap = scored["ceiling_r2"] - scored["r2"]
-        end = f"The network is {gap:.4f} below that, {reached}; the rest of the way would teach it prior edges only."
+        end = f"The network is below that, {reached}; the rest of the way would teach it prior edges only."
+    if scored["best_possible_r2"] is not None:
+        end += f" On these very records the best possible estimator reaches {scored['best_possible_r2']:.4f}."
     way_out = "Measure a force in newtons, or weigh the person."
     return f"{name} cannot be known from {', '.join(inputs)}; {at_best}. {end} {way_out}"

@@ -86,7 +86,8 @@ def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
         axis.set_ylim(top=min(history["loss"].max(), 2.0 * floor))
     else:
         axis.set_yscale("log")
-    axis.set_title("The loss converges")
+    memorises = history["loss"].min() < floor
+    axis.set_title("Loss: below the line it memorises" if memorises else "The loss converges")
     axis.set_ylabel("Mean squared error of\nstandardised targets [1]")
     axis.legend(fontsize=8)
 
@@ -142,11 +143,11 @@ def scatter(run_folder: Path, predictions: pd.DataFrame, scored: Mapping, priors
         _save(figure, run_folder / "scatter.png")
 
 
-def _density(axis: Axes, x: np.ndarray, y: np.ndarray, ranges, colours: str) -> None:
+def _density(axis: Axes, x: np.ndarray, y: np.ndarray, ranges, colours: str, paleness: float = 1.0) -> None:
     bins = int(np.clip(np.sqrt(len(x)) / 2, 20, 120))
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=bins, range=ranges)
     counts[counts == 0] = np.nan
-    norm = matplotlib.colors.LogNorm(1, max(2.0, np.nanmax(counts, initial=2.0)))
+    norm = matplotlib.colors.LogNorm(1, max(2.0, np.nanmax(counts, initial=2.0)) ** paleness)
     axis.pcolormesh(x_edges, y_edges, counts.T, cmap=colours, norm=norm, rasterized=True)
 
 
@@ -180,7 +181,7 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, name: str, entry: Mappin
 def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mapping[str, Uniform]) -> None:
     ratio = predictions["stiffness_to_mass"].to_numpy()
     spans = (_span(ratio), _span(predictions[name].to_numpy()))
-    _density(axis, ratio, predictions[name].to_numpy(), spans, "Greys")
+    _density(axis, ratio, predictions[name].to_numpy(), spans, "Greys", paleness=2.5)
     grid = np.linspace(ratio.min(), ratio.max(), 200)
     mean, _ = best_estimate(name, grid, priors["mass"], priors["stiffness"])
     chosen = predictions.sample(min(len(predictions), 1500), random_state=0)
