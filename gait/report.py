@@ -188,7 +188,7 @@ def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mappi
     axis.plot(
         chosen["stiffness_to_mass"], chosen[f"{name}_estimate"], ".", ms=2.5, color=NETWORK, label="network's estimate"
     )
-    axis.plot(grid, mean, color=BEST, lw=1.6, label=f"best possible: mean {_symbol(name)} at this $k/m$")
+    axis.plot(grid, mean, color=BEST, lw=1.6, label="best possible")
     axis.plot([], [], "s", color=TRUTH, label="the people")
     axis.set_title(f"What the network has learned of {_symbol(name)}")
     axis.set(
@@ -197,7 +197,7 @@ def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mappi
         xlabel=_axis_label("stiffness_to_mass", "true"),
         ylabel=_axis_label(name),
     )
-    axis.legend(fontsize=8, loc="lower left" if name == "mass" else "upper left")
+    axis.legend(fontsize=8, loc="upper right" if name == "mass" else "lower right")
 
 
 def _explanation(axis: Axes) -> None:
