@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from gait import scripting
+from gait import runs, scripting
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", "runs/three_parameter", "Folder of a finished run, see train.py.")
@@ -17,10 +17,11 @@ flags.DEFINE_string("data", None, "Where the dataset is that the run was trained
 
 
 def main():
+    run = Path(FLAGS.run)
+    runs.read_finished(run)
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         from gait import evaluation
 
-    run = Path(FLAGS.run)
     result = evaluation.evaluate(run, Path(FLAGS.data) if FLAGS.data else None)
     print(evaluation.report.table(result.metrics))
     for sentence in result.sentences:

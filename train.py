@@ -46,11 +46,12 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
+    described = manifest.read(Path(FLAGS.data))
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         from gait import report, training
 
     result = training.train(Path(FLAGS.data), out, settings, verbose=1 if sys.stdout.isatty() else 2)
-    report.learning_curves(out, manifest.read(Path(FLAGS.data)))
+    report.learning_curves(out, described)
     print(
         f"{out} holds the model with the lowest validation loss, {result['best_val_loss']:.6f} after epoch "
         f"{result['best_epoch']} of {result['epochs']} ({result['seconds']:.0f} s of training)."

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, run_script, small_plan
 
-from gait import dataset
+from gait import dataset, evaluation, manifest
+from gait.errors import InputError
 
 SCENARIOS = ("three_parameter", "two_parameter")
 
@@ -89,8 +90,6 @@ def test_metrics_are_those_of_the_predictions(experiment):
 
 def test_truth_in_the_predictions_is_the_datasets(experiment):
     folder, _ = experiment
-    from gait import manifest
-
     split = dataset.load(manifest.read(folder / "walks"), "test", ("x",))
     predictions = pd.read_csv(folder / "three_parameter" / "predictions.csv")
     np.testing.assert_allclose(predictions["mass"], split.parameters["mass"], rtol=1e-6)
@@ -134,9 +133,9 @@ def test_evaluation_of_a_dataset_that_has_moved(experiment, tmp_path):
     folder, _ = experiment
     (folder / "walks").rename(tmp_path / "moved")
     try:
-        run = f"--run={folder / 'two_parameter'}"
-        assert f"There is no dataset at {folder / 'walks'}" in refused("evaluate.py", run)
-        assert "| rest_length |" in ok("evaluate.py", run, f"--data={tmp_path / 'moved'}")
+        with pytest.raises(InputError, match=f"There is no dataset at {folder / 'walks'}"):
+            evaluation.evaluate(folder / "two_parameter")
+        assert "rest_length" in evaluation.evaluate(folder / "two_parameter", tmp_path / "moved").metrics
     finally:
         (tmp_path / "moved").rename(folder / "walks")
 
@@ -146,8 +145,8 @@ def test_evaluation_on_other_data_is_refused(experiment, tmp_path):
     folder, _ = experiment
     dataset.write(tmp_path, small_plan(1000, seed=0, duration=15.0), audit=0)
     before = (folder / "two_parameter" / "metrics.json").read_text()
-    message = refused("evaluate.py", f"--run={folder / 'two_parameter'}", f"--data={tmp_path}")
-    assert "Only the test split of the former is sure to be new to the network" in message
+    with pytest.raises(InputError, match="Only the test split of the former is sure to be new to the network"):
+        evaluation.evaluate(folder / "two_parameter", tmp_path)
     assert (folder / "two_parameter" / "metrics.json").read_text() == before
 
 
