@@ -1,0 +1,12 @@
+"""What can be known of a forward model's parameters: verdicts, combinations, bounds, before any training.
+
+>>> from gait import identifiability
+>>> report = identifiability.analyse(model, points, ["m", "k", "l0"])  # doctest: +SKIP
+>>> report.combinations  # doctest: +SKIP
+['k/m', 'l0']
+"""
+
+from gait.identifiability.analysis import Report, Verdict, analyse, scaling_holds
+from gait.identifiability.symmetries import Counterexample
+
+__all__ = ["Counterexample", "Report", "Verdict", "analyse", "scaling_holds"]

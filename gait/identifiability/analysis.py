@@ -1,0 +1,391 @@
+"""Which parameters of a forward model can be recovered from its outputs, before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gait.errors import InputError
+from gait.identifiability import combinations, symmetries
+from gait.identifiability.derivatives import Model, jacobians
+from gait.identifiability.linearisation import Linearisation
+from gait.identifiability.symmetries import Counterexample
+
+FEWEST_POINTS = 5
+"""Points an analysis begins with, at least."""
+FEWEST_KEPT = 3
+"""Points that must be left when those without sound derivatives have been set aside."""
+LOST = 0.5
+"""A parameter is lost in noise if less than this share of its prior variance is explained."""
+_ALIGNED = 0.99  # mean squared cosine between null spaces that are to be one and the same
+_GUESS = 0.02  # how far an entry may be from the ratio of integers it is taken for, before that is checked
+
+
+class Verdict(enum.StrEnum):
+    """What can be known of a parameter."""
+
+    RECOVERABLE = "recoverable"
+    COMBINATION = "only in combination"
+    DEAD = "dead"
+    AMBIGUOUS = "ambiguous"
+    LOST = "lost in noise"
+    UNDECIDED = "undecided"
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an analysis has found; made by `analyse`.
+
+    Attributes:
+        names: of the p parameters.
+        points: number of points used; `set_aside` more had no sound derivatives.
+        spectrum: singular values of R^(-1/2) J D, medians over the points, shape [p]; `tolerance`: the
+            largest that a value of zero may have been measured as, shape [p].
+        gap: the last singular value that counts over the first that does not; at the worst point.
+        rank: number of independent functions of the parameters that can be known; None if undecided.
+        verdicts: of each parameter, see `Verdict`.
+        uniqueness: of each parameter, the part of its effect that no other can imitate, 0..1.
+        combinations: products of powers that can be known and determine all others that can, as text;
+            None if what cannot be known is no scaling, or is undecided.
+        exponents: of these products, shape [combinations, p], or None.
+        combinations_in_noise: what is left of them in noise; None without noise or if nothing is lost.
+        directions: orthonormal directions without influence, in units of the prior, [points, p - rank, p];
+            None if the rank is undecided.
+        cramer_rao: smallest standard deviation of any unbiased estimate of each parameter and combination,
+            median over the points, inf where there is none; for noise of one unit if none was given.
+        linear_ceiling: share of each parameter's prior variance that any estimator can explain, as if the
+            model were linear and the prior Gaussian.
+        counterexample: two sets of parameters with the same outputs, or None.
+        method: how derivatives were computed.
+        seed: of random choices.
+        linear: the model near the points, for further questions.
+    """
+
+    names: tuple[str, ...]
+    points: int
+    set_aside: int
+    spectrum: np.ndarray
+    tolerance: np.ndarray
+    gap: float
+    rank: int | None
+    verdicts: dict[str, str]
+    uniqueness: dict[str, float]
+    combinations: list[str] | None
+    exponents: np.ndarray | None
+    combinations_in_noise: list[str] | None
+    directions: np.ndarray | None
+    cramer_rao: dict[str, float]
+    linear_ceiling: dict[str, float]
+    counterexample: Counterexample | None
+    reasons: dict[str, str]
+    method: str
+    seed: int
+    linear: Linearisation
+
+    def to_dict(self) -> dict:
+        """The findings as numbers and text for JSON, in which what is unbounded or undefined is None."""
+        example = self.counterexample
+        return {
+            "names": list(self.names),
+            "points": self.points,
+            "set_aside": self.set_aside,
+            "seed": self.seed,
+            "derivatives": self.method,
+            "spectrum": self.spectrum.tolist(),
+            "tolerance": self.tolerance.tolist(),
+            "gap": _finite(self.gap),
+            "rank": self.rank,
+            "verdicts": {name: str(verdict) for name, verdict in self.verdicts.items()},
+            "uniqueness": self.uniqueness,
+            "combinations": self.combinations,
+            "combinations_in_noise": self.combinations_in_noise,
+            "directions": None if self.directions is None else self.directions.tolist(),
+            "cramer_rao": {name: _finite(sd) for name, sd in self.cramer_rao.items()},
+            "linear_ceiling": self.linear_ceiling,
+            "counterexample": None
+            if example is None
+            else {
+                "theta": dict(zip(self.names, example.theta.tolist(), strict=True)),
+                "other": dict(zip(self.names, example.other.tolist(), strict=True)),
+                "difference": example.difference,
+            },
+            "sentences": self.sentences(),
+        }
+
+    def sentences(self) -> list[str]:
+        """The verdicts in plain words, one sentence a parameter."""
+        return [_sentence(self, name) for name in self.names]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _sentence(report: Report, name: str) -> str:
+    verdict = report.verdicts[name]
+    if verdict == Verdict.RECOVERABLE:
+        return (
+            f"{name} can be recovered; {report.uniqueness[name]:.0%} of its effect is like that of no other parameter."
+        )
+    if verdict == Verdict.DEAD:
+        return f"{name} has no influence on the outputs: nothing can be known of it."
+    if verdict == Verdict.AMBIGUOUS:
+        return f"{name} can be recovered up to {report.reasons[name]}."
+    if verdict == Verdict.LOST:
+        left = report.combinations_in_noise
+        rest = f" In this noise there is only {', '.join(left)}." if left else ""
+        return f"{name} could be recovered without noise, but is lost in this one.{rest}"
+    if verdict == Verdict.UNDECIDED:
+        return f"{name}: undecided. The derivatives are not known well enough to tell a small influence from none."
+    with_it = [
+        text
+        for text, e in zip(report.combinations or (), report.exponents if report.combinations else (), strict=True)
+        if e[report.names.index(name)]
+    ]
+    if with_it:
+        return f"{name} cannot be known by itself, however good the data: only {', '.join(with_it)} can."
+    if report.combinations is None:
+        return f"{name} cannot be known by itself: other parameters can make up for any change of it, though not as a scaling."
+    return f"{name} cannot be known, nor can any product of it with others."
+
+
+def analyse(
+    model: Model,
+    points,
+    names: Sequence[str],
+    *,
+    noise=None,
+    prior_sd=None,
+    seed: int = 0,
+) -> Report:
+    """Finds out which parameters of a model its outputs determine, which only in combination, which not at all.
+
+    Args:
+        model: noise-free outputs [batch, n] of parameters [batch, p]; rows of NaN where there are none.
+        points: at least 5 different draws from the prior, shape [points, p].
+        names: of the p parameters.
+        noise: standard deviation of all outputs, of each [n], or their covariance matrix [n, n].
+        prior_sd: standard deviation of each parameter [p]; by default that of the points.
+        seed: of random choices.
+
+    Returns:
+        `Report`.
+
+    Raises:
+        InputError: if shapes do not fit, or the model has sound derivatives at fewer than 3 points.
+
+    Source: Sameni, arXiv 2307.11332, section III; Rothenberg, Econometrica 39 (1971) 577-591, for the
+        rank condition.
+    """
+    points, names = _checked(points, names)
+    sd = _prior_sd(prior_sd, points)
+    found = jacobians(model, points)
+    if len(found.kept) < FEWEST_KEPT:
+        raise InputError(
+            f"The model has sound derivatives at {len(found.kept)} of {len(points)} points only; at least {FEWEST_KEPT} "
+            "are needed. At the others its outputs, or those of neighbouring parameters, are not finite, or do not "
+            "change smoothly. Give more points, or points well inside the region where the model works."
+        )
+    linear = Linearisation.of(found, sd, noise)
+    weights = _scaling_group(model, linear)
+    exponents = None if weights is None else _exponents(weights, names)
+    verdicts, reasons = _verdicts(model, linear, weights, names)
+    ceilings = {name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)}
+    in_noise = None
+    if linear.noisy:
+        lost = [n for n in names if verdicts[n] in (Verdict.RECOVERABLE, Verdict.AMBIGUOUS) and ceilings[n] < LOST]
+        verdicts |= dict.fromkeys(lost, Verdict.LOST)
+        in_noise = _combinations_in_noise(linear, names) if lost else None
+    texts = None if exponents is None else [combinations.written(e, names) for e in exponents]
+    return Report(
+        names=names,
+        points=len(found.kept),
+        set_aside=found.set_aside,
+        spectrum=np.median(linear.spectra, axis=0),
+        tolerance=np.median(linear.tolerances, axis=0),
+        gap=linear.gap,
+        rank=linear.rank,
+        verdicts=verdicts,
+        uniqueness=dict(zip(names, linear.uniqueness().tolist(), strict=True)),
+        combinations=texts,
+        exponents=exponents,
+        combinations_in_noise=in_noise,
+        directions=None if linear.rank is None else linear.directions[:, :, linear.rank :].swapaxes(1, 2),
+        cramer_rao=_cramer_rao(linear, names, verdicts, exponents, texts),
+        linear_ceiling=ceilings,
+        counterexample=_counterexample(model, linear, weights, seed),
+        reasons=reasons,
+        method=found.method,
+        seed=seed,
+        linear=linear,
+    )
+
+
+def _checked(points, names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    points, names = np.asarray(points, float), tuple(names)
+    if points.ndim != 2 or len(points) < FEWEST_POINTS or not np.isfinite(points).all():
+        raise InputError(
+            f"An analysis needs at least {FEWEST_POINTS} points of finite parameters, shape [points, p]. "
+            f"Received: shape {points.shape}. Draw them from the prior."
+        )
+    if len(names) != points.shape[1] or len(set(names)) < len(names):
+        raise InputError(
+            f"Every one of the {points.shape[1]} parameters has a name of its own. Received: {', '.join(names)}."
+        )
+    return points, names
+
+
+def _prior_sd(prior_sd, points: np.ndarray) -> np.ndarray:
+    if prior_sd is None:
+        spread = points.std(axis=0)
+        size = np.abs(points).mean(axis=0)
+        return np.where(spread > 1e-9 * size, spread, np.where(size > 0.0, size, 1.0))
+    sd = np.asarray(prior_sd, float)
+    if sd.shape != points.shape[1:] or not (np.isfinite(sd) & (sd > 0)).all():
+        raise InputError(
+            f"prior_sd has one positive number for each of the {points.shape[1]} parameters. Received: {prior_sd!r}."
+        )
+    return sd
+
+
+def _axis(linear: Linearisation, i: int) -> np.ndarray:
+    """Gradients of parameter i itself, shape [u, p]."""
+    return np.tile(np.eye(linear.scaled.shape[2])[i], (len(linear.scaled), 1))
+
+
+# What cannot be known ------------------------------------------------------------------------
+
+
+def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
+    """Integer basis [p - rank, p] of the scaling group that is all that cannot be known; None if it is none.
+
+    The guess is generous: null spaces that point roughly the same way at all points, in logarithms
+    of the parameters, with ratios near those of small integers. The check is strict: the derivatives
+    along it vanish as far as they are known, and finite changes by factors of two do nothing.
+    """
+    if linear.rank is None:
+        return None
+    parameters, nullity = linear.scaled.shape[2], linear.scaled.shape[2] - linear.rank
+    if nullity == 0:
+        return np.zeros((0, parameters), int)
+    weights = _common_integers(linear, linear.rank, _GUESS, combinations.LARGEST)
+    if weights is None:
+        return None
+    for row in weights:
+        if not symmetries.derivative_vanishes(linear, row):
+            return None
+        if symmetries.scaling_counterexample(model, linear, row) is None:
+            return None
+    return weights
+
+
+def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest: int) -> np.ndarray | None:
+    """Integers that span, roughly, the directions beyond a rank at all points, in logarithms of the parameters."""
+    parameters = linear.scaled.shape[2]
+    projector = np.zeros((parameters, parameters))
+    for u in linear.agreeing:
+        theta = np.where(linear.jacobians.points[u] == 0.0, np.finfo(float).tiny, linear.jacobians.points[u])
+        logarithmic = (linear.sd / theta)[:, None] * linear.directions[u][:, rank:]
+        basis, _ = np.linalg.qr(logarithmic)
+        projector += basis @ basis.T / len(linear.agreeing)
+    shares, common = np.linalg.eigh(projector)
+    if shares[rank] < _ALIGNED:
+        return None
+    return combinations.as_integers(common[:, rank:].T, tolerance, largest)
+
+
+def _exponents(weights: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    chosen = [combinations.oriented(e, names) for e in combinations.invariants(weights)]
+    return np.array(chosen, int).reshape(-1, len(names))
+
+
+def _combinations_in_noise(linear: Linearisation, names: tuple[str, ...]) -> list[str] | None:
+    """Products that can be known when every direction that changes the outputs by less than the noise is lost.
+
+    A direction is taken for lost if one standard deviation of the prior along it changes the outputs by
+    less than one of the noise, all of them together.
+    """
+    rank = int(np.median(np.sum(linear.spectra > 1.0, axis=1)))
+    if rank == len(names):
+        return None
+    weights = _common_integers(linear, rank, tolerance=0.15, largest=2)
+    if weights is None:
+        return None
+    for row in weights:
+        along = linear.jacobians.points * row / linear.sd
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        if np.median(np.linalg.norm(np.einsum("unp,up->un", linear.scaled, along), axis=1)) > 1.0:
+            return None
+    return [combinations.written(e, names) for e in _exponents(weights, names)]
+
+
+# What follows --------------------------------------------------------------------------------
+
+
+def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict[str, str], dict[str, str]]:
+    verdicts, reasons = {}, {}
+    for i, name in enumerate(names):
+        known = linear.is_known(_axis(linear, i)) if weights is None else not weights[:, i].any()
+        if linear.dead[i]:
+            verdicts[name] = Verdict.DEAD
+        elif known is None:
+            verdicts[name] = Verdict.UNDECIDED
+        else:
+            verdicts[name] = Verdict.RECOVERABLE if known else Verdict.COMBINATION
+    candidates = np.array([i for i, name in enumerate(names) if verdicts[name] == Verdict.RECOVERABLE], int)
+    for i, reason in symmetries.ambiguous(model, linear, candidates).items():
+        verdicts[names[i]], reasons[names[i]] = Verdict.AMBIGUOUS, reason
+    return verdicts, reasons
+
+
+def _cramer_rao(linear: Linearisation, names, verdicts, exponents, texts) -> dict[str, float]:
+    if not linear.noisy:
+        linear = Linearisation.of(linear.jacobians, linear.sd, 1.0)
+    bounds = {}
+    for i, name in enumerate(names):
+        known = verdicts[name] not in (Verdict.COMBINATION, Verdict.DEAD, Verdict.UNDECIDED)
+        bounds[name] = float(np.median(linear.standard_deviation(_axis(linear, i)))) if known else math.inf
+    points = linear.jacobians.points
+    for e, text in zip(() if exponents is None else exponents, texts or (), strict=True):
+        if text not in bounds:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                product = np.prod(points ** e.astype(float), axis=1)
+                gradients = np.where(e != 0, product[:, None] * e / points, 0.0)
+            bounds[text] = float(np.median(linear.standard_deviation(gradients)))
+    return bounds
+
+
+def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> Counterexample | None:
+    """Two sets of parameters with the same outputs; a scaling of living parameters rather than a dead one."""
+    if linear.rank is None or linear.rank == linear.scaled.shape[2]:
+        return None
+    if weights is not None:
+        alive = [row for row in weights if not linear.dead[np.flatnonzero(row)].all()]
+        return symmetries.scaling_counterexample(model, linear, (alive or list(weights))[0])
+    generator = np.random.default_rng(seed)
+    for u in generator.permutation(linear.agreeing)[:FEWEST_KEPT]:
+        example = symmetries.path_counterexample(model, linear, u, generator)
+        if example is not None:
+            return example
+    return None
+
+
+def scaling_holds(model: Model, points, weights) -> bool:
+    """Whether outputs stay the same when each parameter is multiplied by s^w, for s = 0.5 and 2.
+
+    Args:
+        model: see `analyse`.
+        points: shape [points, p].
+        weights: exponents w, shape [p].
+    """
+    points = np.asarray(points, float)
+    linear = Linearisation.of(jacobians(model, points), _prior_sd(None, points), None)
+    if len(linear.jacobians.kept) == 0:
+        return False
+    weights = np.asarray(weights)
+    vanishes = symmetries.derivative_vanishes(linear, weights)
+    return vanishes and symmetries.scaling_counterexample(model, linear, weights) is not None

@@ -1,0 +1,139 @@
+"""Derivatives of a forward model, each with its measured error."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from gait.errors import InputError
+
+Model = Callable[[np.ndarray], np.ndarray]
+"""Noise-free outputs [batch, n] of parameters [batch, p]; a row of NaN where there are none."""
+
+STEPS = 1e-2 * 0.25 ** np.arange(9)
+"""Steps tried, as fractions of a parameter's unit: from where the curvature shows to where the rounding does."""
+MEASURABLE = 1e-2
+"""A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
+_COMPLEX_STEP = 1e-25
+
+
+@dataclasses.dataclass(frozen=True)
+class Jacobians:
+    """Derivatives of the outputs at u of the points; the others have been set aside.
+
+    Attributes:
+        kept: which points these are, indices [u].
+        points: shape [u, p].
+        outputs: shape [u, n].
+        values: derivatives by the parameters, shape [u, n, p].
+        errors: how far off each may be, shape [u, n, p].
+        method: "central differences" or "complex step".
+        set_aside: number of points at which the model has no outputs, or its steps do not agree.
+    """
+
+    kept: np.ndarray
+    points: np.ndarray
+    outputs: np.ndarray
+    values: np.ndarray
+    errors: np.ndarray
+    method: str
+    set_aside: int
+
+
+def evaluate(model: Model, points: np.ndarray) -> np.ndarray:
+    """The model's outputs [batch, n], checked for their shape."""
+    outputs = np.asarray(model(points))
+    if outputs.ndim != 2 or len(outputs) != len(points) or outputs.shape[1] == 0:
+        raise InputError(
+            f"A model maps parameters [batch, p] to outputs [batch, n]. Received: outputs of shape {outputs.shape} "
+            f"for parameters of shape {points.shape}. Return one row of outputs for each row of parameters."
+        )
+    return outputs
+
+
+def units(points: np.ndarray) -> np.ndarray:
+    """Natural size of a step of each parameter at each point, shape [points, p].
+
+    The parameter's own value where it has one sign at all points, so that no step changes it; else
+    its spread.
+    """
+    spread = points.std(axis=0)
+    one_sign = (points > 0).all(axis=0) | (points < 0).all(axis=0)
+    unit = np.where(one_sign, np.abs(points), np.maximum(spread, np.abs(points).mean(axis=0)))
+    return np.where(unit > 0.0, unit, 1.0)
+
+
+def jacobians(model: Model, points: np.ndarray) -> Jacobians:
+    """Derivatives of a model at some points.
+
+    Central differences at a ladder of steps. Of two successive ones that agree best, the finer is
+    the derivative, and their disagreement is its error: the truncation error of the coarser is
+    sixteen times that of the finer, and the rounding error of the finer is the larger one. Where the
+    model also takes complex numbers and its complex step agrees with that, it takes the place of the
+    differences, its error being what a change of the last digits does to it.
+
+    Args:
+        model: see `Model`.
+        points: shape [points, p].
+
+    Raises:
+        InputError: if the model's outputs have a wrong shape.
+    """
+    count, parameters = points.shape
+    outputs = evaluate(model, points)
+    unit = units(points)
+    moves = (STEPS[:, None, None, None] * np.array([1.0, -1.0])[:, None, None]) * np.ones((count, parameters))
+    moved = np.broadcast_to(points[:, None, :], (*moves.shape, parameters)).copy()
+    diagonal = np.arange(parameters)
+    moved[..., diagonal, diagonal] += moves * unit
+    # What was asked for and what floating point made of it are not the same step.
+    steps = moved[:, 0][..., diagonal, diagonal] - moved[:, 1][..., diagonal, diagonal]
+    there = evaluate(model, moved.reshape(-1, parameters)).reshape(*moves.shape, -1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        slopes = (there[:, 0] - there[:, 1]) / steps[..., None]  # [steps, points, p, n]
+        rounding = np.finfo(float).eps * np.abs(outputs)[:, None, :] / (np.abs(steps[1:]) / 2)[..., None]
+        errors = np.maximum(np.abs(slopes[1:] - slopes[:-1]), rounding)
+        size = np.linalg.norm(errors, axis=-1)
+    size[~np.isfinite(size)] = np.inf
+    best = np.argmin(size, axis=0)[None, ..., None]
+    values = np.take_along_axis(slopes[1:], best, axis=0)[0].swapaxes(1, 2)
+    errors = np.take_along_axis(errors, best, axis=0)[0].swapaxes(1, 2)
+    sound = np.isfinite(outputs).all(axis=1) & np.isfinite(size).any(axis=0).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        response = np.linalg.norm(values * unit[:, None, :], axis=1).max(axis=1)
+        doubt = np.linalg.norm(errors * unit[:, None, :], axis=1).max(axis=1)
+    sound &= doubt <= MEASURABLE * response
+    kept = np.flatnonzero(sound)
+    values, errors, method = values[kept], errors[kept], "central differences"
+    finer = _complex_step(model, points[kept], unit[kept])
+    if finer is not None and (np.abs(finer[0] - values) <= 10.0 * (errors + finer[1])).all():
+        (values, errors), method = finer, "complex step"
+    return Jacobians(kept, points[kept], outputs[kept], values, errors, method, count - len(kept))
+
+
+def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Derivatives and their errors, each [u, n, p], or None if the model does not take complex numbers."""
+    count, parameters = points.shape
+    if count == 0:
+        return None
+    step = _COMPLEX_STEP * unit
+    digits = np.array([0.0, 4.0])[:, None, None] * np.finfo(float).eps * points
+    moved = np.repeat((points + digits)[:, :, None, :], parameters, axis=2).astype(complex)
+    diagonal = np.arange(parameters)
+    moved[..., diagonal, diagonal] += 1j * step
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
+            outputs = np.asarray(model(moved.reshape(-1, parameters)))
+        except Exception:  # foreign code, asked for what it need not offer: any refusal will do
+            return None
+    if not np.iscomplexobj(outputs) or outputs.shape[:1] != (moved.size // parameters,):
+        return None
+    slopes = (outputs.imag.reshape(2, count, parameters, -1) / step[..., None]).swapaxes(2, 3)
+    if not np.isfinite(slopes).all():
+        return None
+    scale = np.finfo(float).eps * np.abs(slopes[0]).max(axis=1, keepdims=True)
+    return slopes[0], np.abs(slopes[1] - slopes[0]) + scale

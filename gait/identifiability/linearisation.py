@@ -1,0 +1,228 @@
+"""A forward model near some points: what its derivatives say can be known, and how well.
+
+Let J be the derivatives of the outputs, R the covariance of their noise and D the standard deviations
+of the prior. Everything follows from the singular values and vectors of R^(-1/2) J D: a direction of
+parameters with a singular value of zero has no influence on the outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from gait.errors import InputError
+from gait.identifiability.derivatives import Jacobians
+
+SAFETY = 3.0
+"""Measured errors of derivatives times this are bounds on them."""
+MARGIN = 10.0
+"""A singular value counts as not zero from this many times its possible error on; between, nobody knows."""
+
+
+def whitening(noise, outputs: np.ndarray) -> np.ndarray:
+    """R^(-1/2): shape [n] for independent noise, [n, n] for a covariance matrix.
+
+    Without noise, outputs are measured by their own spread, so that those in newtons do not hide
+    those in metres.
+
+    Args:
+        noise: None, standard deviation of all outputs, of each [n], or their covariance [n, n].
+        outputs: shape [u, n].
+    """
+    count = outputs.shape[1]
+    if noise is None:
+        spread = np.maximum(outputs.std(axis=0), 1e-6 * np.sqrt(np.mean(outputs**2, axis=0)))
+        return np.divide(1.0, spread, out=np.zeros(count), where=spread > 0.0)
+    noise = np.asarray(noise, float)
+    rule = f"The noise is a standard deviation, one for each of the {count} outputs, or their covariance matrix"
+    if noise.ndim > 2 or (noise.ndim and noise.shape != (count,) * noise.ndim):
+        raise InputError(f"{rule}. Received: shape {noise.shape}.")
+    if noise.ndim < 2:
+        if not (np.isfinite(noise) & (noise > 0)).all():
+            raise InputError(f"{rule}; standard deviations are positive. Received: {noise.min():g}.")
+        return 1.0 / np.broadcast_to(noise, (count,))
+    try:
+        return np.linalg.inv(np.linalg.cholesky(noise))
+    except np.linalg.LinAlgError:
+        raise InputError(f"{rule}; a covariance matrix is symmetric and positive definite. It is not.") from None
+
+
+def whitened(white: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Outputs as columns [..., n, c] in units of the noise."""
+    return white[:, None] * columns if white.ndim == 1 else white @ columns
+
+
+@dataclasses.dataclass(frozen=True)
+class Linearisation:
+    """The model near u points, in units of noise and prior.
+
+    Attributes:
+        jacobians: where, and the derivatives.
+        sd: standard deviations of the prior, shape [p].
+        noisy: whether the units of the outputs are those of a noise; else they are arbitrary.
+        white: R^(-1/2), see `whitening`.
+        scaled: R^(-1/2) J D, shape [u, n, p].
+        errors: of `scaled`, shape [u, n, p].
+    """
+
+    jacobians: Jacobians
+    sd: np.ndarray
+    noisy: bool
+    white: np.ndarray
+    scaled: np.ndarray
+    errors: np.ndarray
+
+    @classmethod
+    def of(cls, jacobians: Jacobians, sd: np.ndarray, noise) -> Linearisation:
+        """Scales measured derivatives by the noise, see `whitening`, and by the prior."""
+        white = whitening(noise, jacobians.outputs)
+        scaled, errors = whitened(white, jacobians.values), whitened(np.abs(white), jacobians.errors)
+        return cls(jacobians, sd, noise is not None, white, scaled * sd, errors * sd)
+
+    # Spectrum --------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _decomposed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Singular values [u, p], falling, and as columns the directions of parameters [u, p, p]."""
+        missing = max(0, self.scaled.shape[2] - self.scaled.shape[1])
+        triangles = np.linalg.qr(np.pad(self.scaled, ((0, 0), (0, missing), (0, 0))), mode="r")
+        _, values, directions = np.linalg.svd(triangles)
+        return values, directions.swapaxes(1, 2)
+
+    @property
+    def spectra(self) -> np.ndarray:
+        """Singular values at each point, shape [u, p], falling."""
+        return self._decomposed[0]
+
+    @property
+    def directions(self) -> np.ndarray:
+        """The directions that belong to them, as columns, in units of the prior, shape [u, p, p]."""
+        return self._decomposed[1]
+
+    @functools.cached_property
+    def tolerances(self) -> np.ndarray:
+        """What the measured errors of the derivatives make of a singular value of zero, shape [u, p]."""
+        return SAFETY * np.linalg.norm(self.errors @ np.abs(self.directions), axis=1)
+
+    @functools.cached_property
+    def ranks(self) -> tuple[np.ndarray, np.ndarray]:
+        """At each point, how many singular values are certainly not zero, and may be not zero; shape [u] each."""
+        return (
+            np.sum(self.spectra > MARGIN * self.tolerances, axis=1),
+            np.sum(self.spectra > self.tolerances, axis=1),
+        )
+
+    @functools.cached_property
+    def rank(self) -> int | None:
+        """The rank, where the points agree on it; else None."""
+        surely, maybe = self.ranks
+        decided = surely == maybe
+        found = set(surely[decided].tolist())
+        return found.pop() if len(found) == 1 and 2 * decided.sum() >= len(surely) else None
+
+    @functools.cached_property
+    def agreeing(self) -> np.ndarray:
+        """Indices of the points that have this rank; all, if there is none."""
+        surely, maybe = self.ranks
+        return (
+            np.flatnonzero((surely == maybe) & (surely == self.rank))
+            if self.rank is not None
+            else np.arange(len(surely))
+        )
+
+    @property
+    def gap(self) -> float:
+        """The last singular value that counts over the first that does not, or over what that might be; smallest."""
+        if not self.rank:
+            return float("nan")
+        values, beyond = self.spectra[self.agreeing], self.tolerances[self.agreeing]
+        last = values[:, self.rank - 1]
+        if self.rank == values.shape[1]:
+            return float(np.min(last / beyond[:, -1]))
+        return float(np.min(last / np.maximum(values[:, self.rank], beyond[:, self.rank])))
+
+    @functools.cached_property
+    def dead(self) -> np.ndarray:
+        """Which parameters have no influence at any point, shape [p]."""
+        influence = np.linalg.norm(self.scaled, axis=1)
+        return (influence <= SAFETY * np.linalg.norm(self.errors, axis=1)).all(axis=0)
+
+    def null_space(self, point: int) -> np.ndarray:
+        """Directions without influence at a point, in units of the prior, as columns [p, p - rank]."""
+        return self.directions[point][:, self.rank :]
+
+    # Functions of the parameters -------------------------------------------------------------
+
+    def is_known(self, gradients: np.ndarray) -> bool | None:
+        """Whether a function of the parameters can be known from the outputs; None if that is undecided.
+
+        It can, if it does not change along any direction without influence.
+
+        Args:
+            gradients: its derivatives, shape [u, p].
+        """
+        surely, maybe = self.ranks
+        known, unknown = [], []
+        for u in self.agreeing:
+            gradient = gradients[u] * self.sd
+            size = np.linalg.norm(gradient)
+            if size == 0.0:
+                continue
+            seen, rank = np.abs(gradient @ self.directions[u]) / size, surely[u]
+            # The directions themselves are known as well as errors are small beside the values that count.
+            blur = 0.0 if rank == 0 else MARGIN * self.tolerances[u, rank:].max(initial=0.0) / self.spectra[u, rank - 1]
+            known.append(np.linalg.norm(seen[rank:]) <= blur + 1e-9)
+            unknown.append(np.linalg.norm(seen[maybe[u] :]) > blur + 1e-9)
+        if known and all(known):
+            return True
+        return False if 2 * sum(unknown) > len(unknown) else None
+
+    def standard_deviation(self, gradients: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """Smallest standard deviation of any unbiased estimate of a function that is known, shape [u].
+
+        The Cramér-Rao bound: the root of c^T F^+ c with F = J^T R^-1 J.
+
+        Args:
+            gradients: derivatives c of the function, shape [u, p].
+            scale: size of the noise, relative to that of the analysis.
+        """
+        along = np.einsum("up,upq->uq", gradients * self.sd, self.directions)
+        counts = np.arange(along.shape[1]) < self._counting[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = np.where(counts, along / self.spectra, 0.0)
+        return scale * np.linalg.norm(parts, axis=1)
+
+    @functools.cached_property
+    def _counting(self) -> np.ndarray:
+        return self.ranks[0] if self.rank is None else np.full(len(self.scaled), self.rank)
+
+    def linear_ceiling(self, gradients: np.ndarray, scale: float = 1.0) -> float:
+        """Share of the prior variance of a function that the outputs explain, in the mean over the points.
+
+        As if the model were linear and the prior Gaussian: 1 - c^T (D^-2 + F)^-1 c / c^T D² c. Without
+        noise in the analysis, the limit of vanishing noise.
+
+        Args:
+            gradients: derivatives c of the function, shape [u, p].
+            scale: size of the noise, relative to that of the analysis.
+        """
+        along = np.einsum("up,upq->uq", gradients * self.sd, self.directions) ** 2
+        counts = np.arange(along.shape[1]) < self._counting[:, None]
+        left = np.where(counts, 1.0 / (1.0 + (self.spectra / scale) ** 2) if self.noisy else 0.0, 1.0)
+        return float(1.0 - np.sum(along * left) / np.sum(along))
+
+    def uniqueness(self) -> np.ndarray:
+        """c_i = 1 / (F_ii (F^-1)_ii): the part of each parameter's effect that no other can imitate, shape [p].
+
+        Medians over the points; 0 for a parameter that is not known by itself.
+        """
+        effect = np.linalg.norm(self.scaled, axis=1) ** 2
+        parameters = self.scaled.shape[2]
+        axes = [np.tile(row, (len(self.scaled), 1)) / self.sd for row in np.eye(parameters)]
+        inverse = np.stack([self.standard_deviation(axis) for axis in axes], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(effect > 0.0, 1.0 / (effect * inverse**2), 0.0)
+        known = [self.is_known(axis) is not False for axis in axes]
+        return np.where(known, np.clip(np.median(shares[self.agreeing], axis=0), 0.0, 1.0), 0.0)

@@ -1,0 +1,159 @@
+"""Changes of the parameters that leave the outputs alone, checked on the model itself.
+
+Derivatives speak of small changes. Here parameters are changed by factors of two, exchanged or given
+another sign, and the model is asked again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+
+from gait.identifiability.derivatives import Model, evaluate, jacobians
+from gait.identifiability.linearisation import MARGIN, SAFETY, Linearisation, whitened
+
+FACTORS = (0.5, 2.0)
+EQUAL = 1e-4
+"""Outputs count as unchanged if they change by less than this part of what one of the changes alone would do."""
+_MOST_SIGNS = 10  # parameters whose signs are changed in all combinations
+_PATH_STEPS, _PATH_STEP = 12, 0.1  # in units of the prior
+_CORRECTIONS, _CORRECTED = 4, 1e-10
+
+
+@dataclasses.dataclass(frozen=True)
+class Counterexample:
+    """Two sets of parameters with one and the same outputs.
+
+    Attributes:
+        theta, other: shape [p].
+        difference: the largest difference between their outputs, in the outputs' unit.
+    """
+
+    theta: np.ndarray
+    other: np.ndarray
+    difference: float
+
+
+def scaled(points: np.ndarray, weights: np.ndarray, factor: float) -> np.ndarray:
+    """Points [..., p] of which every parameter is multiplied by factor^w."""
+    return points * factor ** np.asarray(weights, float)
+
+
+def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndarray) -> Counterexample | None:
+    """The least favourable pair of points a scaling apart; None if for one of them the outputs differ.
+
+    Args:
+        model: see `gait.identifiability.derivatives.Model`.
+        linear: the model near some points, all of which are tried, with factors of 0.5 and 2.
+        weights: exponent of the scaling for each parameter, shape [p].
+    """
+    points, outputs = linear.jacobians.points, linear.jacobians.outputs
+    worst = None
+    for factor in FACTORS:
+        others = scaled(points, weights, factor)
+        there = evaluate(model, others)
+        for u in range(len(points)):
+            if not _unchanged(linear, u, others[u], there[u]):
+                return None
+            difference = float(np.abs(there[u] - outputs[u]).max())
+            if worst is None or difference > worst.difference:
+                worst = Counterexample(points[u], others[u], difference)
+    return worst
+
+
+def _unchanged(linear: Linearisation, u: int, other: np.ndarray, there: np.ndarray) -> bool:
+    """Whether the outputs at `other` are those at point u, beside what its single changes would do each."""
+    if not np.isfinite(there).all():
+        return False
+    jacobians = linear.jacobians
+    moved = np.abs(other - jacobians.points[u])
+    columns = np.stack(
+        [there - jacobians.outputs[u], np.abs(jacobians.values[u]) @ moved, jacobians.errors[u] @ moved, np.abs(there)],
+        axis=1,
+    )
+    columns[:, 0] = np.abs(whitened(linear.white, columns[:, :1])[:, 0])
+    columns[:, 1:] = whitened(np.abs(linear.white), columns[:, 1:])
+    change, alone, doubt, size = columns.max(axis=0)
+    return bool(change <= EQUAL * alone + SAFETY * doubt + 1e3 * np.finfo(float).eps * size)
+
+
+def path_counterexample(model: Model, linear: Linearisation, u: int, generator) -> Counterexample | None:
+    """Two points on a curve along which the outputs do not change, followed step by step from point u.
+
+    Every step goes along the directions without influence, and is corrected until the outputs are
+    those of the beginning. None if the curve leads nowhere.
+
+    Args:
+        model: see `gait.identifiability.derivatives.Model`.
+        linear: the model near some points, with a rank.
+        u: which of them to begin at.
+        generator: for the choice among several directions.
+    """
+    theta, wanted, rank = linear.jacobians.points[u], linear.jacobians.outputs[u], linear.rank
+    here, best = theta, None
+    direction = linear.null_space(u) @ generator.normal(size=len(theta) - rank)
+    for _ in range(_PATH_STEPS):
+        here = here + _PATH_STEP * linear.sd * direction / np.linalg.norm(direction)
+        for _ in range(_CORRECTIONS):
+            found = jacobians(model, here[None])
+            if not len(found.kept):
+                return best
+            scaled_here = whitened(linear.white, found.values[0]) * linear.sd
+            miss = whitened(linear.white, (wanted - found.outputs[0])[:, None])[:, 0]
+            left, values, right = np.linalg.svd(scaled_here, full_matrices=True)
+            correction = right[:rank].T @ ((left[:, :rank].T @ miss) / values[:rank])
+            here = here + linear.sd * correction
+            if np.linalg.norm(correction) < _CORRECTED:
+                break
+        direction = right[rank:].T @ (right[rank:] @ direction)
+        there = evaluate(model, here[None])[0]
+        if not _unchanged(linear, u, here, there):
+            return best
+        best = Counterexample(theta, here, float(np.abs(there - wanted).max()))
+    return best
+
+
+def ambiguous(model: Model, linear: Linearisation, candidates: np.ndarray) -> dict[int, str]:
+    """Parameters that have another value with the same outputs, though none nearby; with the reason in words.
+
+    Tried are other signs, of parameters that have both signs among the points, and exchanges of two
+    parameters whose ranges overlap. What has not been tried is not excluded.
+
+    Args:
+        model: see `gait.identifiability.derivatives.Model`.
+        linear: the model near some points.
+        candidates: indices of the parameters that can be known otherwise.
+    """
+    points = linear.jacobians.points
+    found: dict[int, str] = {}
+    both = [i for i in candidates if (points[:, i] < 0).any() and (points[:, i] > 0).any()][:_MOST_SIGNS]
+    for size in range(1, len(both) + 1):
+        for chosen in itertools.combinations(both, size):
+            if not set(chosen) <= set(found):
+                turned = points.copy()
+                turned[:, list(chosen)] *= -1.0
+                if _all_unchanged(model, linear, turned):
+                    found |= {i: "its sign" if size == 1 else "its sign, together with another's" for i in chosen}
+    low, high = points.min(axis=0), points.max(axis=0)
+    for i, j in itertools.combinations(candidates, 2):
+        if low[i] < high[j] and low[j] < high[i]:
+            turned = points.copy()
+            turned[:, [i, j]] = turned[:, [j, i]]
+            if _all_unchanged(model, linear, turned):
+                found |= {i: "an exchange with another parameter", j: "an exchange with another parameter"}
+    return found
+
+
+def _all_unchanged(model: Model, linear: Linearisation, others: np.ndarray) -> bool:
+    there = evaluate(model, others)
+    return all(_unchanged(linear, u, others[u], there[u]) for u in range(len(others)))
+
+
+def derivative_vanishes(linear: Linearisation, weights: np.ndarray) -> bool:
+    """Whether outputs do not change along a scaling, at any point, as far as the derivatives are known."""
+    along = linear.jacobians.points * np.asarray(weights, float) / linear.sd  # [u, p]
+    change = np.linalg.norm(np.einsum("unp,up->un", linear.scaled, along), axis=1)
+    doubt = np.linalg.norm(np.einsum("unp,up->un", linear.errors, np.abs(along)), axis=1)
+    return bool((change <= MARGIN * SAFETY * doubt).all())
