@@ -10,7 +10,7 @@ import numpy as np
 from gait import model
 from gait.errors import InputError
 from gait.integrators import ENGINES, check_samples, reference, sample_times, taylor
-from gait.integrators.conditions import Conditions
+from gait.integrators.conditions import Conditions, Recording
 from gait.model import Outcome, TouchdownRule
 from gait.parameters import CIRCUMSTANCE, NAMES, PAPER_PRIORS, SUBJECT, Uniform, check_priors, draw, stream
 
@@ -56,9 +56,13 @@ class Population:
         """Accuracy setting of the engine, for the record."""
         return taylor.TOLERANCE if self.engine == "taylor" else reference.RTOL
 
-    def integrate(self, parameters: np.ndarray, engine: str | None = None):
+    def integrate(self, parameters: np.ndarray, engine: str | None = None) -> Recording:
         """Walks of given parameters, shape [n, 7] in the order of `NAMES`, on one core."""
-        return ENGINES[engine or self.engine](self.conditions(parameters), self.times, self.duration, threads=1)
+        return self.walks(self.conditions(parameters), engine)
+
+    def walks(self, walkers: Conditions, engine: str | None = None) -> Recording:
+        """Walks of any walkers for the population's duration, on one core."""
+        return ENGINES[engine or self.engine](walkers, self.times, self.duration, threads=1)
 
     def conditions(self, parameters: np.ndarray) -> Conditions:
         """Starting conditions of walkers with given parameters, shape [n, 7] in the order of `NAMES`."""

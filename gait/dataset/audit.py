@@ -38,7 +38,8 @@ def audit_records(described: Manifest, population: Population, count: int) -> di
         inputs, parameters = parse([serialised(described, record)], described.channels, described.samples)
         parameters = parameters.numpy()
         engine = population.integrate(parameters)
-        observed = observe(described.channels, engine.samples)[:, 0].astype(np.float32)
+        observed = observe(described.channels, engine.samples, population.conditions(parameters))
+        observed = observed[:, 0].astype(np.float32)
         if not np.array_equal(inputs.numpy()[0], observed.reshape(-1)):
             raise InputError(
                 f"Audit: record {record} on disk is not what the engine computes from its parameters. "

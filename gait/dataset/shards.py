@@ -57,7 +57,8 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
                 for first in range(shard.start, shard.stop, together):
                     records = range(first, min(first + together, shard.stop))
                     parameters, walks, outcomes = walk_records(plan.population, records)
-                    for record in template.serialise(parameters, observe(plan.channels, walks)):
+                    observed = observe(plan.channels, walks, plan.population.conditions(parameters))
+                    for record in template.serialise(parameters, observed):
                         writer.write(record)
                     counts += outcomes
                     report(len(records))

@@ -141,15 +141,15 @@ def _sentence(report: Report, name: str) -> str:
         return f"{name} could be recovered without noise, but is lost in this one.{rest}"
     if verdict == Verdict.UNDECIDED:
         return f"{name}: undecided. The derivatives are not known well enough to tell a small influence from none."
-    with_it = [
-        text
-        for text, e in zip(report.combinations or (), report.exponents if report.combinations else (), strict=True)
-        if e[report.names.index(name)]
-    ]
-    if with_it:
-        return f"{name} cannot be known by itself, however good the data: only {', '.join(with_it)} can."
     if report.combinations is None:
-        return f"{name} cannot be known by itself: other parameters can make up for any change of it, though not as a scaling."
+        return (
+            f"{name} cannot be known by itself: other parameters can make up for any change of it, though not as a "
+            "scaling."
+        )
+    i = report.names.index(name)
+    left = [text for text, e in zip(report.combinations, report.exponents, strict=True) if e[i]]
+    if left:
+        return f"{name} cannot be known by itself, however good the data: only {', '.join(left)} can."
     return f"{name} cannot be known, nor can any product of it with others."
 
 
@@ -186,9 +186,9 @@ def analyse(
     found = jacobians(model, points)
     if len(found.kept) < FEWEST_KEPT:
         raise InputError(
-            f"The model has sound derivatives at {len(found.kept)} of {len(points)} points only; at least {FEWEST_KEPT} "
-            "are needed. At the others its outputs, or those of neighbouring parameters, are not finite, or do not "
-            "change smoothly. Give more points, or points well inside the region where the model works."
+            f"The model has sound derivatives at {len(found.kept)} of {len(points)} points only; at least "
+            f"{FEWEST_KEPT} are needed. At the others its outputs, or those of neighbouring parameters, are not finite, or do "
+            "not change smoothly. Give more points, or points well inside the region where the model works."
         )
     linear = Linearisation.of(found, sd, noise)
     weights = _scaling_group(model, linear)

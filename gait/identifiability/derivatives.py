@@ -15,7 +15,7 @@ Model = Callable[[np.ndarray], np.ndarray]
 
 STEPS = 1e-2 * 0.25 ** np.arange(9)
 """Steps tried, as fractions of a parameter's unit: from where the curvature shows to where the rounding does."""
-MEASURABLE = 1e-2
+MEASURABLE = 1e-3
 """A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
 _COMPLEX_STEP = 1e-25
 

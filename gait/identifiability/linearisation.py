@@ -115,22 +115,32 @@ class Linearisation:
         )
 
     @functools.cached_property
-    def rank(self) -> int | None:
-        """The rank, where the points agree on it; else None."""
+    def agreeing(self) -> np.ndarray:
+        """Indices of the points that agree on one rank; none, if it is undecided.
+
+        The rank is the largest that is certain at a point, if all others confirm it, and half of them at
+        least. A point whose derivatives are too inaccurate to show the smallest of the singular values that
+        count at the others has no say.
+        """
         surely, maybe = self.ranks
         decided = surely == maybe
-        found = set(surely[decided].tolist())
-        return found.pop() if len(found) == 1 and 2 * decided.sum() >= len(surely) else None
+        rank = int(surely[decided].max(initial=0))
+        confirming = decided & (surely == rank)
+        if rank:
+            smallest = np.median(self.spectra[confirming, rank - 1])
+            decided &= MARGIN * self.tolerances[:, rank - 1] < smallest
+        unanimous = (surely[decided] == rank).all() and 2 * confirming.sum() >= len(surely)
+        return np.flatnonzero(confirming) if unanimous else np.array([], int)
 
-    @functools.cached_property
-    def agreeing(self) -> np.ndarray:
-        """Indices of the points that have this rank; all, if there is none."""
-        surely, maybe = self.ranks
-        return (
-            np.flatnonzero((surely == maybe) & (surely == self.rank))
-            if self.rank is not None
-            else np.arange(len(surely))
-        )
+    @property
+    def rank(self) -> int | None:
+        """Number of independent functions of the parameters that can be known; None if undecided."""
+        return int(self.ranks[0][self.agreeing[0]]) if len(self.agreeing) else None
+
+    @property
+    def _speaking(self) -> np.ndarray:
+        """The agreeing points, or all."""
+        return self.agreeing if len(self.agreeing) else np.arange(len(self.scaled))
 
     @property
     def gap(self) -> float:
@@ -165,7 +175,7 @@ class Linearisation:
         """
         surely, maybe = self.ranks
         known, unknown = [], []
-        for u in self.agreeing:
+        for u in self._speaking:
             gradient = gradients[u] * self.sd
             size = np.linalg.norm(gradient)
             if size == 0.0:
@@ -225,4 +235,4 @@ class Linearisation:
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.where(effect > 0.0, 1.0 / (effect * inverse**2), 0.0)
         known = [self.is_known(axis) is not False for axis in axes]
-        return np.where(known, np.clip(np.median(shares[self.agreeing], axis=0), 0.0, 1.0), 0.0)
+        return np.where(known, np.clip(np.median(shares[self._speaking], axis=0), 0.0, 1.0), 0.0)
