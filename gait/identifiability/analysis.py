@@ -187,8 +187,8 @@ def analyse(
     if len(found.kept) < FEWEST_KEPT:
         raise InputError(
             f"The model has sound derivatives at {len(found.kept)} of {len(points)} points only; at least "
-            f"{FEWEST_KEPT} are needed. At the others its outputs, or those of neighbouring parameters, are not finite, or do "
-            "not change smoothly. Give more points, or points well inside the region where the model works."
+            f"{FEWEST_KEPT} are needed. At the others its outputs, or those of parameters nearby, are not finite "
+            "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
     linear = Linearisation.of(found, sd, noise)
     weights = _scaling_group(model, linear)

@@ -42,6 +42,12 @@ class Jacobians:
     method: str
     set_aside: int
 
+    def rows(self, chosen: np.ndarray) -> Jacobians:
+        """The same for some of the outputs only."""
+        return dataclasses.replace(
+            self, outputs=self.outputs[:, chosen], values=self.values[:, chosen], errors=self.errors[:, chosen]
+        )
+
 
 def evaluate(model: Model, points: np.ndarray) -> np.ndarray:
     """The model's outputs [batch, n], checked for their shape."""
