@@ -1,26 +1,62 @@
-"""Evaluates a trained run on the test split: what was recovered, and what could have been.
+"""Says what can be known in a scenario before training, or what a trained run has recovered.
 
+    python evaluate.py --scenario=three_parameter
+    python evaluate.py --scenario=three_parameter --noise=x:0.005,y:0.005
     python evaluate.py --run=runs/three_parameter
 
-Writes metrics.json, predictions.csv, scatter.png, learning_curves.png and report.md into the run's folder.
+With --scenario, writes identifiability.json, .md and .png (with --noise, design.png too) into --out; with --run,
+metrics.json, predictions.csv, scatter.png, learning_curves.png and report.md into the run's folder.
 """
 
 from absl import app, flags
 
-from gait import files, runs, scripting
+from gait import files, foresight, runs, scripting
+from gait.errors import InputError
+from gait.scenarios import SCENARIOS
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("run", "runs/three_parameter", "Folder of a finished run, see train.py.")
-flags.DEFINE_string("data", None, "Where the dataset is that the run was trained on, if it has moved.")
+flags.DEFINE_string("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
+flags.DEFINE_enum("scenario", None, list(SCENARIOS), "What is to be estimated from which channels; no run is needed.")
+flags.DEFINE_string("data", None, "With --run, where its dataset has moved; with --scenario, dataset with the priors.")
+flags.DEFINE_list("noise", None, "With --scenario, standard deviation of each channel: x:0.005,y:0.005.")
+flags.DEFINE_string("out", None, "With --scenario, folder to write to; by default runs/SCENARIO.")
+flags.DEFINE_integer("seed", 0, "With --scenario, key of the walkers that are analysed.")
 
 
 def main():
-    run = files.as_path(FLAGS.run)
+    data = files.as_path(FLAGS.data) if FLAGS.data else None
+    if FLAGS.scenario is None:
+        after_training(files.as_path(FLAGS.run or "runs/three_parameter"), data)
+    elif FLAGS.run is None:
+        before_training(files.as_path(FLAGS.out or f"runs/{FLAGS.scenario}"), data)
+    else:
+        raise InputError(
+            "A scenario is analysed before training, a run is evaluated after it: give one of the two flags. "
+            f"Received: --scenario={FLAGS.scenario} --run={FLAGS.run}."
+        )
+
+
+def before_training(out, data):
+    noise = foresight.parse_noise(FLAGS.noise) if FLAGS.noise else None
+    found = foresight.analyse_scenario(FLAGS.scenario, out, data=data, noise=noise, seed=FLAGS.seed)
+    for sentence in found.sentences():
+        print(f"- {sentence}")
+    print(f"{out} holds {', '.join(found.files)}.")
+    data_flag = f"--data={data} " if data else ""
+    print(f"Next: python train.py {data_flag}--scenario={FLAGS.scenario} --out={out}")
+
+
+def after_training(run, data):
+    if FLAGS.noise or FLAGS.out:
+        raise InputError(
+            "--noise and --out belong to the analysis of a scenario, before training. "
+            "Give them with --scenario, or leave them out."
+        )
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         runs.read_finished(run)
         from gait import evaluation
 
-    result = evaluation.evaluate(run, files.as_path(FLAGS.data) if FLAGS.data else None)
+    result = evaluation.evaluate(run, data)
     print(evaluation.report.table(result.metrics))
     for sentence in result.sentences:
         print(f"- {sentence}")

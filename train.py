@@ -47,11 +47,12 @@ def main():
     )
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         described = manifest.read(data)
-        from gait import report, training
+        from gait import prospects, report, training
 
     result = training.train(data, out, settings, verbose=1 if sys.stdout.isatty() else 2)
+    ceilings = prospects.foresee(settings.row.inputs, settings.row.targets, described.population).ceilings
     with files.locked(out):
-        report.learning_curves(out, described)
+        report.learning_curves(out, ceilings)
     print(
         f"{out} holds the model with the lowest validation loss, {result['best_val_loss']:.6f} after epoch "
         f"{result['best_epoch']} of {result['epochs']} ({result['seconds']:.0f} s of training)."

@@ -104,8 +104,12 @@ def noisy_ratio_ceiling(target: str, mass: Uniform, stiffness: Uniform, ratio_sd
     """
     generator = np.random.default_rng(seed)
     m, k = (generator.uniform(prior.low, prior.high, _PEOPLE) for prior in (mass, stiffness))
-    measured = k / m + generator.normal(0.0, ratio_sd, _PEOPLE)
     truth = {"mass": m, "stiffness": k}[target]
-    groups = truth[np.argsort(measured)].reshape(_GROUPS, -1)
-    unexplained = np.mean(groups.var(axis=1, ddof=1)) / truth.var()
-    return float(np.clip(1.0 - unexplained, 0.0, ratio_ceiling(target, mass, stiffness)))
+
+    def unexplained(measured: np.ndarray) -> float:
+        groups = truth[np.argsort(measured)].reshape(_GROUPS, -1)
+        return np.mean(groups.var(axis=1, ddof=1)) / truth.var()
+
+    # By the same people without the error, whose share is known exactly, most of the chance cancels.
+    lost = unexplained(k / m + generator.normal(0.0, ratio_sd, _PEOPLE)) - unexplained(k / m)
+    return float(max(0.0, ratio_ceiling(target, mass, stiffness) - max(0.0, lost)))

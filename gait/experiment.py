@@ -10,11 +10,12 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy import optimize
 
 from gait import identifiability
 from gait.errors import InputError
 from gait.identifiability.linearisation import Linearisation
-from gait.observation import Observation
+from gait.observation import Observation, unit
 from gait.parameters import QUANTITIES
 from gait.prospects import POINTS, gradients
 
@@ -22,9 +23,11 @@ LEVELS = (0.95, 0.5)
 """Shares of the prior variance: below the first a parameter suffers, below the second it is lost."""
 QUANTITIES_PLANNED = ("stiffness_to_mass", "rest_length")
 _FINEST = 0.01  # s
-_FACTORS = np.geomspace(1e-2, 1e4, 121)
+_FACTORS = np.geomspace(1e-2, 1e3, 101)
+_DECADES = 9.0  # up and down from the given noise, in search of what is tolerated
 _SHORTEST = 0.1  # of the duration
 _COUNT = 24  # durations and intervals that are looked at
+_FEWEST_SAMPLES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,18 +35,54 @@ class Curve:
     """How much of a quantity can be known along one choice of the experimenter.
 
     Attributes:
-        along: "noise", "duration" or "interval".
-        values: factors of the given noise, or seconds, shape [v].
+        values: factors of the given noise, or seconds of duration or interval, shape [v].
         r2: highest possible R² at each, shape [v].
         sd: smallest standard deviation of any unbiased estimate at each, median over people, shape [v].
-        crossings: for each of `LEVELS`, the value at which R² falls below it; None if it does not.
+        tolerated: for each of `LEVELS`, by what factor the noise may grow before R² falls below it, shape [v].
     """
 
-    along: str
     values: np.ndarray
     r2: np.ndarray
     sd: np.ndarray
-    crossings: dict[float, float | None]
+    tolerated: dict[float, np.ndarray]
+
+    def to_dict(self) -> dict:
+        """The curve as numbers, for JSON."""
+        return {
+            "values": self.values.tolist(),
+            "r2": self.r2.tolist(),
+            "cramer_rao": [_finite(sd) for sd in self.sd],
+            "tolerated_noise": {f"{level:g}": [_finite(v) for v in values] for level, values in self.tolerated.items()},
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What a recording with noise tells of one quantity.
+
+    Attributes:
+        sd: smallest standard deviation of any unbiased estimate, median over people.
+        r2: highest possible R².
+        spread: standard deviation among people.
+        tolerated: for each of `LEVELS`, by what factor the noise may grow before R² falls below it.
+        curves: along "noise", "duration" and "interval".
+    """
+
+    sd: float
+    r2: float
+    spread: float
+    tolerated: dict[float, float]
+    curves: dict[str, Curve]
+
+    def to_dict(self) -> dict:
+        """All of it as numbers, for JSON."""
+        return {
+            "cramer_rao": _finite(self.sd),
+            "ceiling_r2": self.r2,
+            "spread": self.spread,
+            "tolerated_noise": {f"{level:g}": _finite(value) for level, value in self.tolerated.items()},
+            "curves": {along: curve.to_dict() for along, curve in self.curves.items()},
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +92,7 @@ class Plan:
     Attributes:
         noise: standard deviation of each channel, in its unit.
         duration, interval: of the recording around which things are varied, s.
-        sd: of each quantity, the smallest standard deviation of any unbiased estimate, median over people.
-        r2: of each quantity, the highest possible R².
-        curves: of each quantity, along noise, duration and interval.
+        outlooks: of each quantity.
         people: number of walkers behind it; `set_aside` more had no sound derivatives.
         seed: of the walkers.
     """
@@ -63,9 +100,7 @@ class Plan:
     noise: dict[str, float]
     duration: float
     interval: float
-    sd: dict[str, float]
-    r2: dict[str, float]
-    curves: dict[str, list[Curve]]
+    outlooks: dict[str, Outlook]
     people: int
     set_aside: int
     seed: int
@@ -73,55 +108,25 @@ class Plan:
     def sentences(self) -> list[str]:
         """The chart in plain words."""
         lines = []
-        for name, curves in self.curves.items():
+        for name, outlook in self.outlooks.items():
             quantity = QUANTITIES[name]
-            by = {curve.along: curve for curve in curves}
             lines.append(
                 f"{quantity.label.capitalize()} ({quantity.symbol}) cannot be estimated better than to "
-                f"{self.sd[name]:.2g} {quantity.unit} (one standard deviation), R² at most {self.r2[name]:.4f}. "
-                + " ".join(self._crossing(by["noise"], level) for level in LEVELS)
+                f"{outlook.sd:.2g} {quantity.unit} (one standard deviation). "
+                + " ".join(self._tolerated(level, factor) for level, factor in outlook.tolerated.items())
             )
-            lines += filter(None, (self._other(quantity.symbol, by[along]) for along in ("duration", "interval")))
         return lines
 
-    def _crossing(self, curve: Curve, level: float) -> str:
-        factor = curve.crossings[level]
-        if factor is None:
-            return f"R² stays above {level:g} at up to {curve.values[-1]:g} times that noise."
-        each = ", ".join(f"{sd * factor:.3g} in {name}" for name, sd in self.noise.items())
-        return f"R² falls below {level:g} at {factor:.3g} times that noise ({each})."
-
-    def _other(self, symbol: str, curve: Curve) -> str | None:
-        value = curve.crossings[LEVELS[0]]
-        if value is None:
-            return None
-        what = "recordings shorter than" if curve.along == "duration" else "intervals longer than"
-        return f"With {what} {value:.3g} s, R² of {symbol} is below {LEVELS[0]:g}."
+    def _tolerated(self, level: float, factor: float) -> str:
+        if factor == 0.0:
+            return f"Its R² stays below {level:g} however small the noise."
+        each = ", ".join(f"{sd * factor:.2g} {unit(name)} in {name}" for name, sd in self.noise.items())
+        return f"Its R² falls below {level:g} when the noise exceeds {each}."
 
     def to_dict(self) -> dict:
         """The chart as numbers, for JSON."""
-        return {
-            "noise": self.noise,
-            "duration": self.duration,
-            "interval": self.interval,
-            "people": self.people,
-            "set_aside": self.set_aside,
-            "seed": self.seed,
-            "cramer_rao": {name: _finite(sd) for name, sd in self.sd.items()},
-            "ceiling_r2": self.r2,
-            "curves": {
-                name: {
-                    curve.along: {
-                        "values": curve.values.tolist(),
-                        "r2": curve.r2.tolist(),
-                        "cramer_rao": [_finite(sd) for sd in curve.sd],
-                        "falls_below": {f"{level:g}": value for level, value in curve.crossings.items()},
-                    }
-                    for curve in curves
-                }
-                for name, curves in self.curves.items()
-            },
-        }
+        outlooks = {name: outlook.to_dict() for name, outlook in self.outlooks.items()}
+        return dataclasses.asdict(dataclasses.replace(self, outlooks={})) | {"outlooks": outlooks}
 
 
 def _finite(value: float) -> float | None:
@@ -169,49 +174,46 @@ def plan(observation: Observation, noise: dict[str, float], *, points: int = POI
     given = near(usual)
     durations = np.linspace(_SHORTEST, 1.0, _COUNT) * population.duration
     shorter = [near(usual[dense.population.times[usual] < d - 1e-9]) for d in durations]
-    strides = np.unique(np.geomspace(1, max(2, size // 4), _COUNT).astype(int))
+    strides = np.unique(np.geomspace(1, max(2, size // _FEWEST_SAMPLES), _COUNT).astype(int))
     coarser = [near(np.arange(0, size, s)) for s in strides]
-    intervals = strides * dense.population.interval
-    curves = {
-        name: [
-            _curve("noise", _FACTORS, [given] * len(_FACTORS), c, _FACTORS),
-            _curve("duration", durations, shorter, c, np.ones(len(durations))),
-            _curve("interval", intervals, coarser, c, np.ones(len(intervals))),
-        ]
-        for name, c in change.items()
-    }
-    return Plan(
-        noise=dict(noise),
-        duration=population.duration,
-        interval=population.interval,
-        sd={name: float(np.median(_sd(given, c))) for name, c in change.items()},
-        r2={name: given.linear_ceiling(c) for name, c in change.items()},
-        curves=curves,
-        people=len(found.kept),
-        set_aside=found.set_aside,
-        seed=seed,
+    once = [1.0] * _COUNT
+    outlooks = {}
+    for name, c in change.items():
+        curves = {
+            "noise": _curve(_FACTORS, [given] * len(_FACTORS), c, _FACTORS),
+            "duration": _curve(durations, shorter, c, once),
+            "interval": _curve(strides * dense.population.interval, coarser, c, once),
+        }
+        outlooks[name] = Outlook(
+            sd=_sd(given, c),
+            r2=given.linear_ceiling(c),
+            spread=float(np.sqrt(np.mean(np.sum((c * given.sd) ** 2, axis=1)))),
+            tolerated={level: _tolerated(given, c, level) for level in LEVELS},
+            curves=curves,
+        )
+    return Plan(dict(noise), population.duration, population.interval, outlooks, len(found.kept), found.set_aside, seed)
+
+
+def _sd(linear: Linearisation, change: np.ndarray, scale: float = 1.0) -> float:
+    """Cramér-Rao bound, median over people; infinite where the quantity cannot be known."""
+    return float(np.median(linear.standard_deviation(change, scale))) if linear.is_known(change) else math.inf
+
+
+def _curve(values: np.ndarray, recordings: list[Linearisation], change: np.ndarray, scales) -> Curve:
+    pairs = list(zip(recordings, scales, strict=False))
+    return Curve(
+        values,
+        r2=np.array([near.linear_ceiling(change, scale) for near, scale in pairs]),
+        sd=np.array([_sd(near, change, scale) for near, scale in pairs]),
+        tolerated={level: np.array([_tolerated(near, change, level) / s for near, s in pairs]) for level in LEVELS},
     )
 
 
-def _sd(linear: Linearisation, change: np.ndarray, scale: float = 1.0) -> np.ndarray:
-    """Cramér-Rao bounds; infinite where the quantity cannot be known."""
-    if linear.is_known(change) is not True:
-        return np.full(len(change), np.inf)
-    return linear.standard_deviation(change, scale)
+def _tolerated(linear: Linearisation, change: np.ndarray, level: float) -> float:
+    """By what factor the noise may grow before R² falls below a level; 0 if it is below it without any noise."""
 
+    def above(exponent: float) -> float:
+        return linear.linear_ceiling(change, 10.0**exponent) - level
 
-def _curve(along: str, values: np.ndarray, recordings: list[Linearisation], change: np.ndarray, scales) -> Curve:
-    r2 = np.array([near.linear_ceiling(change, scale) for near, scale in zip(recordings, scales, strict=True)])
-    sd = np.array([np.median(_sd(near, change, scale)) for near, scale in zip(recordings, scales, strict=True)])
-    return Curve(along, values, r2, sd, {level: _crossing(values, r2, level) for level in LEVELS})
-
-
-def _crossing(values: np.ndarray, r2: np.ndarray, level: float) -> float | None:
-    """Where R² passes the level, between the two neighbouring values, on a logarithmic scale."""
-    below = r2 < level
-    changes = np.flatnonzero(below[1:] != below[:-1])
-    if not len(changes):
-        return None
-    i = changes[0] if below[-1] else changes[-1]
-    share = (level - r2[i]) / (r2[i + 1] - r2[i])
-    return float(values[i] ** (1.0 - share) * values[i + 1] ** share)
+    low, high = -_DECADES, _DECADES
+    return 10.0 ** optimize.brentq(above, low, high, xtol=1e-6) if above(low) > 0.0 else 0.0

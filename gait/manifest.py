@@ -145,6 +145,12 @@ class Manifest:
     def priors(self) -> dict[str, Uniform]:
         return {name: Uniform(prior["low"], prior["high"]) for name, prior in self.content["priors"].items()}
 
+    @property
+    def population(self) -> Population:
+        """Who walks in it."""
+        entries = {name: self.content[name] for name in ("seed", "gravity", "duration", "interval")}
+        return Population(priors=self.priors, engine=self.content["engine"]["name"], **entries)
+
     def summary(self) -> str:
         """What the dataset holds and how it was checked, in a sentence or two."""
         content = self.content

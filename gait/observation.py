@@ -12,7 +12,7 @@ import numpy as np
 
 from gait.channels import CHANNELS, check_channels, observe
 from gait.errors import InputError
-from gait.integrators.conditions import Conditions
+from gait.integrators.conditions import Conditions, Recording
 from gait.model import Outcome
 from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform
 from gait.population import Population
@@ -109,6 +109,11 @@ class Observation:
             outputs[:, self.groups[name]] = table[name][:, None]
         outputs[np.setdiff1d(np.arange(len(theta)), able[walked])] = np.nan
         return outputs
+
+    def simulate(self, theta: np.ndarray, interval: float) -> Recording:
+        """Walks of given unknowns [batch, p], sampled at another interval [s]."""
+        table = dict(zip((*NAMES, *self.names[len(NAMES) :]), theta.T, strict=True))
+        return dataclasses.replace(self.population, interval=interval).walks(self._walkers(table))
 
     def _walkers(self, table: dict[str, np.ndarray]) -> Conditions:
         walkers = self.population.conditions(np.stack([table[name] for name in NAMES], axis=1))

@@ -19,7 +19,7 @@ POINTS = 24
 _EXTRA = (
     ((), ("mass",), "the body mass, on a scale"),
     (("fy",), (), "the vertical ground reaction force in newtons"),
-    (("fx", "fy"), (), "the ground reaction force in newtons, forward and vertical"),
+    (("fx",), (), "the forward ground reaction force in newtons"),
     (("ax", "ay"), (), "the acceleration of the centre of mass"),
     (("fx_bw", "fy_bw"), (), "the ground reaction force in body weights"),
     (("leg_length",), (), "the length of the stance leg"),
@@ -79,7 +79,8 @@ class Prospects:
         for name, ceiling in self.ceilings.items():
             quantity = QUANTITIES[name]
             lines.append(
-                f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}. {ceiling.reason}"
+                f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}, error at least "
+                f"{ceiling.rmse:.2g} {quantity.unit}. {ceiling.reason}"
             )
         return lines + self.advice()
 
@@ -159,12 +160,11 @@ def foresee(
     population = dataclasses.replace(population, engine="taylor")  # the reference would take an hour
     observation = Observation(tuple(inputs), tuple(measured), population)
     report = _analysis(observation, noise, seed)
-    quantities = tuple(dict.fromkeys((*SUBJECT, *targets)))
+    quantities = tuple(dict.fromkeys((*SUBJECT, "stiffness_to_mass", *targets)))
     verdicts = {name: _verdict(report, name) for name in quantities}
     ceilings = {name: _ceiling(name, observation, report) for name in quantities}
     missing = [name for name in quantities if verdicts[name] in (Verdict.COMBINATION, Verdict.DEAD)]
-    remedies = [_remedy(observation, missing, seed, *extra) for extra in _EXTRA] if missing else []
-    return Prospects(observation, noise, report, verdicts, ceilings, tuple(filter(None, remedies)))
+    return Prospects(observation, noise, report, verdicts, ceilings, _remedies(observation, missing, seed))
 
 
 def _analysis(observation: Observation, noise: dict[str, float] | None, seed: int) -> identifiability.Report:
@@ -198,17 +198,26 @@ def _verdict(report: identifiability.Report, name: str) -> str:
     return Verdict.RECOVERABLE if known else Verdict.COMBINATION
 
 
-def _remedy(observation: Observation, missing: list[str], seed: int, channels, measured, words) -> Remedy | None:
-    """What an additional measurement would do, without noise; None if it is part of the observation."""
-    added = tuple(name for name in channels if name not in observation.channels)
-    weighed = tuple(name for name in measured if name not in observation.measured)
-    if not added and not weighed:
-        return None
-    more = dataclasses.replace(
-        observation, channels=observation.channels + added, measured=observation.measured + weighed
-    )
-    report = _analysis(more, None, seed)
-    return Remedy(words, tuple(name for name in missing if _verdict(report, name) == Verdict.RECOVERABLE))
+def _remedies(observation: Observation, missing: list[str], seed: int) -> tuple[Remedy, ...]:
+    """What each additional measurement would do for the missing quantities, without noise.
+
+    Left out is what is measured anyway, and more of what helps already.
+    """
+    found, helpful = [], []
+    for channels, measured, words in _EXTRA if missing else ():
+        added = tuple(name for name in channels if name not in observation.channels)
+        weighed = tuple(name for name in measured if name not in observation.measured)
+        if not (added or weighed) or any(set(less) <= set(channels) for less in helpful):
+            continue
+        more = dataclasses.replace(
+            observation, channels=observation.channels + added, measured=observation.measured + weighed
+        )
+        report = _analysis(more, None, seed)
+        recovered = tuple(name for name in missing if _verdict(report, name) == Verdict.RECOVERABLE)
+        found.append(Remedy(words, recovered))
+        if recovered and channels:
+            helpful.append(channels)
+    return tuple(found)
 
 
 # Ceilings ------------------------------------------------------------------------------------

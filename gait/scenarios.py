@@ -40,5 +40,12 @@ _ALL = (
         question="The ratio k/m and the rest length from the same motion (Fig. 5).",
         schedule="cosine",
     ),
+    Scenario(
+        "force_plate",
+        inputs=("fx", "fy"),
+        targets=("mass", "stiffness", "rest_length"),
+        question="Mass, stiffness and rest length from the ground reaction force, which contains the weight.",
+        schedule="cosine",
+    ),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

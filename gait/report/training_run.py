@@ -1,4 +1,4 @@
-"""Figures and the written report of a run. The only module that draws."""
+"""Figures and the written report of a trained run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gait import files, runs
-from gait.ceilings import Ceiling, best_estimate, ceiling
+from gait.ceilings import Ceiling, best_estimate
 from gait.files import AnyPath
 from gait.manifest import Manifest
 from gait.metrics import Verdict
 from gait.parameters import QUANTITIES, Uniform
+from gait.report.style import BEST, NETWORK, STYLE, TRUTH, axis_label, save, symbol
 from gait.scenarios import SCENARIOS
 
-TRUTH, NETWORK, BEST = "0.55", "#1f5fa8", "#d1495b"
-"""Colours: what is so, what the network says, what is the best anyone could say."""
 LEARNING_CURVES = "learning_curves.png"
 """Drawn when training ends, of what does not change any more."""
-_STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.framealpha": 0.85,
-    "legend.edgecolor": "none",
-}
 _TEXT = "text"
 _VERDICT_IN_SHORT = {
     Verdict.RECOVERED: "recovered",
@@ -39,36 +31,21 @@ _VERDICT_IN_SHORT = {
 }
 
 
-def _symbol(name: str) -> str:
-    return {"rest_length": r"$\ell_0$"}.get(name, f"${QUANTITIES[name].symbol}$")
-
-
-def _axis_label(name: str, prefix: str = "") -> str:
-    quantity = QUANTITIES[name]
-    words = f"{prefix} {quantity.label}".strip()
-    return f"{words[0].upper()}{words[1:]} {_symbol(name)} [{quantity.unit}]"
-
-
-def _save(figure: Figure, path: AnyPath) -> None:
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130)
-
-
 # Learning curves -----------------------------------------------------------------------------
 
 
-def learning_curves(run_folder: AnyPath, described: Manifest) -> None:
+def learning_curves(run_folder: AnyPath, ceilings: Mapping[str, Ceiling]) -> None:
     """Draws learning_curves.png: the loss, and R² of each target, each beside its ceiling (Sameni, Fig. 4a, b).
 
     Args:
         run_folder: run with config.json and history.csv.
-        described: dataset that the run was trained on.
+        ceilings: of each target, see `gait.prospects.foresee`.
     """
     run, config = runs.read_config(run_folder)
     history = runs.read_history(run)
-    targets, inputs = config["targets"], tuple(config["inputs"])
-    limits = {target: ceiling(target, inputs, described.priors) for target in targets}
-    with matplotlib.rc_context(_STYLE):
+    targets = config["targets"]
+    limits = {target: ceilings[target] for target in targets}
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.4 * (1 + len(targets)), 3.3), layout="constrained")
         axes = figure.subplots(1, 1 + len(targets))
         _loss_panel(axes[0], history, 1.0 - np.mean([limit.r2 for limit in limits.values()]))
@@ -77,7 +54,7 @@ def learning_curves(run_folder: AnyPath, described: Manifest) -> None:
         for axis in axes:
             axis.set_xlabel("Epoch")
             axis.set_xlim(1, max(2, history["epoch"].max()))
-        _save(figure, run_folder / LEARNING_CURVES)
+        save(figure, run_folder / LEARNING_CURVES)
 
 
 def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
@@ -102,8 +79,8 @@ def _r2_panel(axis: Axes, history: pd.DataFrame, target: str, limit: Ceiling) ->
     axis.set_ylim(0.0, 1.05)
     quantity = QUANTITIES[target]
     short = "can be known" if limit.recoverable else "cannot be known"
-    axis.set_title(f"{quantity.label[0].upper()}{quantity.label[1:]} {_symbol(target)}: {short}")
-    axis.set_ylabel(f"R² of {_symbol(target)} [1]")
+    axis.set_title(f"{quantity.label[0].upper()}{quantity.label[1:]} {symbol(target)}: {short}")
+    axis.set_ylabel(f"R² of {symbol(target)} [1]")
     axis.legend(fontsize=8, loc="lower right")
 
 
@@ -123,7 +100,7 @@ def scatter(run_folder: AnyPath, predictions: pd.DataFrame, scored: Mapping, pri
         priors: range of each parameter.
     """
     hidden = [name for name in scored if not scored[name]["recoverable"]]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         if not hidden:
             figure = Figure(figsize=(3.6 * len(scored), 3.8), layout="constrained")
             axes = dict(zip(scored, figure.subplots(1, len(scored), squeeze=False)[0], strict=True))
@@ -142,7 +119,7 @@ def scatter(run_folder: AnyPath, predictions: pd.DataFrame, scored: Mapping, pri
             _truth_panel(axes[name], predictions, name, scored[name], priors)
         for name in hidden:
             _ratio_panel(axes[f"{name} over k/m"], predictions, name, priors)
-        _save(figure, run_folder / "scatter.png")
+        save(figure, run_folder / "scatter.png")
 
 
 def _density(axis: Axes, x: np.ndarray, y: np.ndarray, ranges, colours: str, paleness: float = 1.0) -> None:
@@ -174,8 +151,8 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, name: str, entry: Mappin
         axis.fill_between(middle, low, high, color=BEST, alpha=0.15, lw=0)
     reached = "–" if entry["r2"] is None else f"{entry['r2']:.4f}"
     verdict = _VERDICT_IN_SHORT[Verdict(entry["verdict"])] if entry["recoverable"] else "not recoverable"
-    axis.set_title(f"{_symbol(name)}: {verdict}\nR² {reached}, highest possible {entry['ceiling_r2']:.4g}")
-    axis.set(xlim=span, ylim=span, xlabel=_axis_label(name, "true"), ylabel=_axis_label(name, "estimated"))
+    axis.set_title(f"{symbol(name)}: {verdict}\nR² {reached}, highest possible {entry['ceiling_r2']:.4g}")
+    axis.set(xlim=span, ylim=span, xlabel=axis_label(name, "true"), ylabel=axis_label(name, "estimated"))
     axis.set_aspect("equal")
     axis.legend(fontsize=8, loc="upper left")
 
@@ -192,12 +169,12 @@ def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mappi
     )
     axis.plot(grid, mean, color=BEST, lw=1.6, label="best possible")
     axis.plot([], [], "s", color=TRUTH, label="the people")
-    axis.set_title(f"What the network has learned of {_symbol(name)}")
+    axis.set_title(f"What the network has learned of {symbol(name)}")
     axis.set(
         xlim=spans[0],
         ylim=spans[1],
-        xlabel=_axis_label("stiffness_to_mass", "true"),
-        ylabel=_axis_label(name),
+        xlabel=axis_label("stiffness_to_mass", "true"),
+        ylabel=axis_label(name),
     )
     axis.legend(fontsize=8, loc="upper right" if name == "mass" else "lower right")
 

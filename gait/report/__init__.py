@@ -1,0 +1,16 @@
+"""Figures and written reports. The only package that draws."""
+
+from gait.report.before_training import design_figure, prospects_figure, prospects_table, write_prospects
+from gait.report.training_run import LEARNING_CURVES, learning_curves, scatter, table, write_report
+
+__all__ = [
+    "LEARNING_CURVES",
+    "design_figure",
+    "learning_curves",
+    "prospects_figure",
+    "prospects_table",
+    "scatter",
+    "table",
+    "write_prospects",
+    "write_report",
+]
