@@ -129,7 +129,8 @@ def _sentence(report: Report, name: str) -> str:
     verdict = report.verdicts[name]
     if verdict == Verdict.RECOVERABLE:
         return (
-            f"{name} can be recovered; {report.uniqueness[name]:.0%} of its effect is like that of no other parameter."
+            f"{name} can be recovered; {100.0 * report.uniqueness[name]:.2g} % of its effect is like that of no other "
+            "parameter."
         )
     if verdict == Verdict.DEAD:
         return f"{name} has no influence on the outputs: nothing can be known of it."
