@@ -193,8 +193,10 @@ def _verdict(report: identifiability.Report, name: str) -> str:
     known = report.linear.is_known(change)
     if known is None:
         return Verdict.UNDECIDED
-    if known and report.linear.noisy and report.linear.linear_ceiling(change) < identifiability.LOST:
-        return Verdict.LOST
+    if known and report.linear.noisy:
+        spread = np.linalg.norm(change * report.linear.sd, axis=1)
+        if np.median(report.linear.standard_deviation(change) / spread) >= 1.0:
+            return Verdict.LOST
     return Verdict.RECOVERABLE if known else Verdict.COMBINATION
 
 

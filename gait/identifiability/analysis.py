@@ -19,10 +19,9 @@ FEWEST_POINTS = 5
 """Points an analysis begins with, at least."""
 FEWEST_KEPT = 3
 """Points that must be left when those without sound derivatives have been set aside."""
-LOST = 0.5
-"""A parameter is lost in noise if less than this share of its prior variance is explained."""
 _ALIGNED = 0.99  # mean squared cosine between null spaces that are to be one and the same
 _GUESS = 0.02  # how far an entry may be from the ratio of integers it is taken for, before that is checked
+_GUESS_IN_NOISE, _LARGEST_IN_NOISE = 0.15, 2  # the same for what is only hidden, and largest denominator
 
 
 class Verdict(enum.StrEnum):
@@ -49,12 +48,12 @@ class Report:
         rank: number of independent functions of the parameters that can be known; None if undecided.
         verdicts: of each parameter, see `Verdict`.
         uniqueness: of each parameter, the part of its effect that no other can imitate, 0..1.
-        combinations: products of powers that can be known and determine all others that can, as text;
-            None if what cannot be known is no scaling, or is undecided.
+        combinations: products of powers that can be known, in the given noise if there is one, and determine
+            all others that can, as text; None if what cannot be known is no scaling, or is undecided.
         exponents: of these products, shape [combinations, p], or None.
-        combinations_in_noise: what is left of them in noise; None without noise or if nothing is lost.
-        directions: orthonormal directions without influence, in units of the prior, [points, p - rank, p];
-            None if the rank is undecided.
+        combinations_without_noise: the same if there were no noise.
+        directions: orthonormal directions without influence, in logarithms of the parameters,
+            shape [points, p - rank, p]; None if the rank is undecided.
         cramer_rao: smallest standard deviation of any unbiased estimate of each parameter and combination,
             median over the points, inf where there is none; for noise of one unit if none was given.
         linear_ceiling: share of each parameter's prior variance that any estimator can explain, as if the
@@ -76,7 +75,7 @@ class Report:
     uniqueness: dict[str, float]
     combinations: list[str] | None
     exponents: np.ndarray | None
-    combinations_in_noise: list[str] | None
+    combinations_without_noise: list[str] | None
     directions: np.ndarray | None
     cramer_rao: dict[str, float]
     linear_ceiling: dict[str, float]
@@ -102,7 +101,7 @@ class Report:
             "verdicts": {name: str(verdict) for name, verdict in self.verdicts.items()},
             "uniqueness": self.uniqueness,
             "combinations": self.combinations,
-            "combinations_in_noise": self.combinations_in_noise,
+            "combinations_without_noise": self.combinations_without_noise,
             "directions": None if self.directions is None else self.directions.tolist(),
             "cramer_rao": {name: _finite(sd) for name, sd in self.cramer_rao.items()},
             "linear_ceiling": self.linear_ceiling,
@@ -137,9 +136,14 @@ def _sentence(report: Report, name: str) -> str:
     if verdict == Verdict.AMBIGUOUS:
         return f"{name} can be recovered up to {report.reasons[name]}."
     if verdict == Verdict.LOST:
-        left = report.combinations_in_noise
-        rest = f" In this noise there is only {', '.join(left)}." if left else ""
-        return f"{name} could be recovered without noise, but is lost in this one.{rest}"
+        i = report.names.index(name)
+        left = (
+            []
+            if report.exponents is None
+            else [text for text, e in zip(report.combinations, report.exponents, strict=True) if e[i]]
+        )
+        rest = f": there is only {', '.join(left)}" if left else ""
+        return f"{name} could be recovered without noise, but is lost in this one{rest}."
     if verdict == Verdict.UNDECIDED:
         return f"{name}: undecided. The derivatives are not known well enough to tell a small influence from none."
     if report.combinations is None:
@@ -192,16 +196,17 @@ def analyse(
             "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
     linear = Linearisation.of(found, sd, noise)
-    weights = _scaling_group(model, linear)
-    exponents = None if weights is None else _exponents(weights, names)
+    linear, weights = _settled(model, linear)
+    exponents = _exponents(weights, names)
     verdicts, reasons = _verdicts(model, linear, weights, names)
-    ceilings = {name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)}
-    in_noise = None
+    bounds = _cramer_rao(linear, names, verdicts)
+    left = exponents
     if linear.noisy:
-        lost = [n for n in names if verdicts[n] in (Verdict.RECOVERABLE, Verdict.AMBIGUOUS) and ceilings[n] < LOST]
+        lost = [name for i, name in enumerate(names) if sd[i] <= bounds[name] < math.inf]
         verdicts |= dict.fromkeys(lost, Verdict.LOST)
-        in_noise = _combinations_in_noise(linear, names) if lost else None
-    texts = None if exponents is None else [combinations.written(e, names) for e in exponents]
+        left = _exponents(_group_in_noise(linear), names) if lost else exponents
+    for e in () if left is None else left:
+        bounds.setdefault(combinations.written(e, names), _bound(linear, e))
     return Report(
         names=names,
         points=len(found.kept),
@@ -212,12 +217,12 @@ def analyse(
         rank=linear.rank,
         verdicts=verdicts,
         uniqueness=dict(zip(names, linear.uniqueness().tolist(), strict=True)),
-        combinations=texts,
-        exponents=exponents,
-        combinations_in_noise=in_noise,
-        directions=None if linear.rank is None else linear.directions[:, :, linear.rank :].swapaxes(1, 2),
-        cramer_rao=_cramer_rao(linear, names, verdicts, exponents, texts),
-        linear_ceiling=ceilings,
+        combinations=_written(left, names),
+        exponents=left,
+        combinations_without_noise=_written(exponents, names),
+        directions=_directions(linear),
+        cramer_rao=bounds,
+        linear_ceiling={name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)},
         counterexample=_counterexample(model, linear, weights, seed),
         reasons=reasons,
         method=found.method,
@@ -270,18 +275,30 @@ def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
     """
     if linear.rank is None:
         return None
-    parameters, nullity = linear.scaled.shape[2], linear.scaled.shape[2] - linear.rank
-    if nullity == 0:
+    parameters = linear.scaled.shape[2]
+    if linear.rank == parameters:
         return np.zeros((0, parameters), int)
     weights = _common_integers(linear, linear.rank, _GUESS, combinations.LARGEST)
-    if weights is None:
+    if weights is None or any(symmetries.scaling_counterexample(model, linear, row) is None for row in weights):
         return None
-    for row in weights:
-        if not symmetries.derivative_vanishes(linear, row):
-            return None
-        if symmetries.scaling_counterexample(model, linear, row) is None:
-            return None
     return weights
+
+
+def _settled(model: Model, linear: Linearisation) -> tuple[Linearisation, np.ndarray | None]:
+    """The model near the points, and its scaling group; an undecided rank is settled by a scaling, if there is one.
+
+    Small singular values may be the model's, or the errors of whoever solves it. If factors of two
+    along their directions change nothing, they are errors.
+    """
+    weights = _scaling_group(model, linear)
+    if linear.rank is None:
+        surely = linear.ranks[0]
+        settled = linear.settle(int(np.median(surely)))
+        weights = _scaling_group(model, settled)
+        if weights is not None and (surely == settled.rank).all():
+            return settled, weights
+        return linear, None
+    return linear, weights
 
 
 def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest: int) -> np.ndarray | None:
@@ -289,9 +306,7 @@ def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest
     parameters = linear.scaled.shape[2]
     projector = np.zeros((parameters, parameters))
     for u in linear.agreeing:
-        theta = np.where(linear.jacobians.points[u] == 0.0, np.finfo(float).tiny, linear.jacobians.points[u])
-        logarithmic = (linear.sd / theta)[:, None] * linear.directions[u][:, rank:]
-        basis, _ = np.linalg.qr(logarithmic)
+        basis = linear.logarithmic(u, rank)
         projector += basis @ basis.T / len(linear.agreeing)
     shares, common = np.linalg.eigh(projector)
     if shares[rank] < _ALIGNED:
@@ -299,29 +314,40 @@ def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest
     return combinations.as_integers(common[:, rank:].T, tolerance, largest)
 
 
-def _exponents(weights: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def _exponents(weights: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray | None:
+    if weights is None:
+        return None
     chosen = [combinations.oriented(e, names) for e in combinations.invariants(weights)]
     return np.array(chosen, int).reshape(-1, len(names))
 
 
-def _combinations_in_noise(linear: Linearisation, names: tuple[str, ...]) -> list[str] | None:
-    """Products that can be known when every direction that changes the outputs by less than the noise is lost.
+def _written(exponents: np.ndarray | None, names: tuple[str, ...]) -> list[str] | None:
+    return None if exponents is None else [combinations.written(e, names) for e in exponents]
 
-    A direction is taken for lost if one standard deviation of the prior along it changes the outputs by
-    less than one of the noise, all of them together.
+
+def _group_in_noise(linear: Linearisation) -> np.ndarray | None:
+    """Integer basis of a scaling group that noise hides, or None.
+
+    A direction is hidden if one standard deviation of the prior along it changes the outputs by less
+    than one of the noise, all of them together.
     """
+    parameters = linear.scaled.shape[2]
     rank = int(np.median(np.sum(linear.spectra > 1.0, axis=1)))
-    if rank == len(names):
+    if rank == parameters:
         return None
-    weights = _common_integers(linear, rank, tolerance=0.15, largest=2)
-    if weights is None:
-        return None
-    for row in weights:
+    weights = _common_integers(linear, rank, _GUESS_IN_NOISE, _LARGEST_IN_NOISE)
+    for row in () if weights is None else weights:
         along = linear.jacobians.points * row / linear.sd
         along /= np.linalg.norm(along, axis=1, keepdims=True)
         if np.median(np.linalg.norm(np.einsum("unp,up->un", linear.scaled, along), axis=1)) > 1.0:
             return None
-    return [combinations.written(e, names) for e in _exponents(weights, names)]
+    return weights
+
+
+def _directions(linear: Linearisation) -> np.ndarray | None:
+    if linear.rank is None:
+        return None
+    return np.stack([linear.logarithmic(u, linear.rank).T for u in range(len(linear.scaled))])
 
 
 # What follows --------------------------------------------------------------------------------
@@ -331,7 +357,8 @@ def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict
     verdicts, reasons = {}, {}
     for i, name in enumerate(names):
         known = linear.is_known(_axis(linear, i)) if weights is None else not weights[:, i].any()
-        if linear.dead[i]:
+        alone = weights is not None and any(row[i] and np.count_nonzero(row) == 1 for row in weights)
+        if linear.dead[i] or alone:
             verdicts[name] = Verdict.DEAD
         elif known is None:
             verdicts[name] = Verdict.UNDECIDED
@@ -343,21 +370,28 @@ def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict
     return verdicts, reasons
 
 
-def _cramer_rao(linear: Linearisation, names, verdicts, exponents, texts) -> dict[str, float]:
+def _cramer_rao(linear: Linearisation, names, verdicts) -> dict[str, float]:
+    """Of each parameter the bound on the standard deviation of its estimates; infinite if it cannot be known."""
+    unknown = (Verdict.COMBINATION, Verdict.DEAD, Verdict.UNDECIDED)
+    return {
+        name: math.inf if verdicts[name] in unknown else _median_bound(linear, _axis(linear, i))
+        for i, name in enumerate(names)
+    }
+
+
+def _bound(linear: Linearisation, exponents: np.ndarray) -> float:
+    """The same of a product of powers that can be known."""
+    points = linear.jacobians.points
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = np.prod(points ** exponents.astype(float), axis=1)
+        gradients = np.where(exponents != 0, product[:, None] * exponents / points, 0.0)
+    return _median_bound(linear, gradients)
+
+
+def _median_bound(linear: Linearisation, gradients: np.ndarray) -> float:
     if not linear.noisy:
         linear = Linearisation.of(linear.jacobians, linear.sd, 1.0)
-    bounds = {}
-    for i, name in enumerate(names):
-        known = verdicts[name] not in (Verdict.COMBINATION, Verdict.DEAD, Verdict.UNDECIDED)
-        bounds[name] = float(np.median(linear.standard_deviation(_axis(linear, i)))) if known else math.inf
-    points = linear.jacobians.points
-    for e, text in zip(() if exponents is None else exponents, texts or (), strict=True):
-        if text not in bounds:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                product = np.prod(points ** e.astype(float), axis=1)
-                gradients = np.where(e != 0, product[:, None] * e / points, 0.0)
-            bounds[text] = float(np.median(linear.standard_deviation(gradients)))
-    return bounds
+    return float(np.median(linear.standard_deviation(gradients)))
 
 
 def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> Counterexample | None:
@@ -387,6 +421,4 @@ def scaling_holds(model: Model, points, weights) -> bool:
     linear = Linearisation.of(jacobians(model, points), _prior_sd(None, points), None)
     if len(linear.jacobians.kept) == 0:
         return False
-    weights = np.asarray(weights)
-    vanishes = symmetries.derivative_vanishes(linear, weights)
-    return vanishes and symmetries.scaling_counterexample(model, linear, weights) is not None
+    return symmetries.scaling_counterexample(model, linear, np.asarray(weights)) is not None

@@ -15,6 +15,8 @@ Model = Callable[[np.ndarray], np.ndarray]
 
 STEPS = 1e-2 * 0.25 ** np.arange(9)
 """Steps tried, as fractions of a parameter's unit: from where the curvature shows to where the rounding does."""
+CHECKING_STEPS = STEPS[1:3]
+"""Steps that are enough to see whether a complex step can be trusted."""
 MEASURABLE = 1e-3
 """A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
 _COMPLEX_STEP = 1e-25
@@ -77,9 +79,9 @@ def jacobians(model: Model, points: np.ndarray) -> Jacobians:
 
     Central differences at a ladder of steps. Of two successive ones that agree best, the finer is
     the derivative, and their disagreement is its error: the truncation error of the coarser is
-    sixteen times that of the finer, and the rounding error of the finer is the larger one. Where the
-    model also takes complex numbers and its complex step agrees with that, it takes the place of the
-    differences, its error being what a change of the last digits does to it.
+    many times that of the finer, and the rounding error of the finer is the larger one. Where the
+    model also takes complex numbers, and its complex step agrees with differences at two steps, it
+    takes their place, its error being what a change of the last digits does to it.
 
     Args:
         model: see `Model`.
@@ -88,43 +90,48 @@ def jacobians(model: Model, points: np.ndarray) -> Jacobians:
     Raises:
         InputError: if the model's outputs have a wrong shape.
     """
-    count, parameters = points.shape
-    outputs = evaluate(model, points)
-    unit = units(points)
-    moves = (STEPS[:, None, None, None] * np.array([1.0, -1.0])[:, None, None]) * np.ones((count, parameters))
+    outputs, unit = evaluate(model, points), units(points)
+    method, found = "complex step", _complex_step(model, points, unit)
+    if found is not None:
+        values, errors = _differences(model, points, outputs, unit, CHECKING_STEPS)
+        sound = np.isfinite(values).all(axis=(1, 2)) & np.isfinite(found[0]).all(axis=(1, 2))
+        apart = np.abs(found[0] - values) > 10.0 * (errors + found[1])
+        if not sound.any() or apart[sound].any():
+            found = None
+    if found is None:
+        method, found = "central differences", _differences(model, points, outputs, unit, STEPS)
+    values, errors = found
+    with np.errstate(invalid="ignore"):
+        response = np.linalg.norm(values * unit[:, None, :], axis=1).max(axis=1)
+        doubt = np.linalg.norm(errors * unit[:, None, :], axis=1).max(axis=1)
+        sound = np.isfinite(outputs).all(axis=1) & np.isfinite(doubt) & (doubt <= MEASURABLE * response)
+    kept = np.flatnonzero(sound)
+    return Jacobians(kept, points[kept], outputs[kept], values[kept], errors[kept], method, len(points) - len(kept))
+
+
+def _differences(model: Model, points: np.ndarray, outputs, unit, steps) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives and their errors, each [points, n, p], from successive central differences that agree best."""
+    parameters = points.shape[1]
+    moves = (steps[:, None, None, None] * np.array([1.0, -1.0])[:, None, None]) * unit
     moved = np.broadcast_to(points[:, None, :], (*moves.shape, parameters)).copy()
     diagonal = np.arange(parameters)
-    moved[..., diagonal, diagonal] += moves * unit
+    moved[..., diagonal, diagonal] += moves
     # What was asked for and what floating point made of it are not the same step.
-    steps = moved[:, 0][..., diagonal, diagonal] - moved[:, 1][..., diagonal, diagonal]
+    width = moved[:, 0][..., diagonal, diagonal] - moved[:, 1][..., diagonal, diagonal]
     there = evaluate(model, moved.reshape(-1, parameters)).reshape(*moves.shape, -1)
     with np.errstate(invalid="ignore", over="ignore"):
-        slopes = (there[:, 0] - there[:, 1]) / steps[..., None]  # [steps, points, p, n]
-        rounding = np.finfo(float).eps * np.abs(outputs)[:, None, :] / (np.abs(steps[1:]) / 2)[..., None]
+        slopes = (there[:, 0] - there[:, 1]) / width[..., None]  # [steps, points, p, n]
+        rounding = np.finfo(float).eps * np.abs(outputs)[:, None, :] / (width[1:] / 2)[..., None]
         errors = np.maximum(np.abs(slopes[1:] - slopes[:-1]), rounding)
         size = np.linalg.norm(errors, axis=-1)
     size[~np.isfinite(size)] = np.inf
     best = np.argmin(size, axis=0)[None, ..., None]
-    values = np.take_along_axis(slopes[1:], best, axis=0)[0].swapaxes(1, 2)
-    errors = np.take_along_axis(errors, best, axis=0)[0].swapaxes(1, 2)
-    sound = np.isfinite(outputs).all(axis=1) & np.isfinite(size).any(axis=0).all(axis=1)
-    with np.errstate(invalid="ignore"):
-        response = np.linalg.norm(values * unit[:, None, :], axis=1).max(axis=1)
-        doubt = np.linalg.norm(errors * unit[:, None, :], axis=1).max(axis=1)
-    sound &= doubt <= MEASURABLE * response
-    kept = np.flatnonzero(sound)
-    values, errors, method = values[kept], errors[kept], "central differences"
-    finer = _complex_step(model, points[kept], unit[kept])
-    if finer is not None and (np.abs(finer[0] - values) <= 10.0 * (errors + finer[1])).all():
-        (values, errors), method = finer, "complex step"
-    return Jacobians(kept, points[kept], outputs[kept], values, errors, method, count - len(kept))
+    return tuple(np.take_along_axis(found, best, axis=0)[0].swapaxes(1, 2) for found in (slopes[1:], errors))
 
 
 def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Derivatives and their errors, each [u, n, p], or None if the model does not take complex numbers."""
+    """Derivatives and their errors, each [points, n, p], or None if the model does not take complex numbers."""
     count, parameters = points.shape
-    if count == 0:
-        return None
     step = _COMPLEX_STEP * unit
     digits = np.array([0.0, 4.0])[:, None, None] * np.finfo(float).eps * points
     moved = np.repeat((points + digits)[:, :, None, :], parameters, axis=2).astype(complex)
@@ -139,7 +146,6 @@ def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[n
     if not np.iscomplexobj(outputs) or outputs.shape[:1] != (moved.size // parameters,):
         return None
     slopes = (outputs.imag.reshape(2, count, parameters, -1) / step[..., None]).swapaxes(2, 3)
-    if not np.isfinite(slopes).all():
-        return None
-    scale = np.finfo(float).eps * np.abs(slopes[0]).max(axis=1, keepdims=True)
-    return slopes[0], np.abs(slopes[1] - slopes[0]) + scale
+    largest = np.abs(slopes[0] * unit[:, None, :]).max(axis=(1, 2), keepdims=True)
+    rounding = np.finfo(float).eps * largest / unit[:, None, :]
+    return slopes[0], np.abs(slopes[1] - slopes[0]) + rounding

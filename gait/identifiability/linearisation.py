@@ -17,6 +17,9 @@ from gait.identifiability.derivatives import Jacobians
 
 SAFETY = 3.0
 """Measured errors of derivatives times this are bounds on them."""
+SOLVER = 1e-6
+"""Models that are solved numerically are rarely more accurate: a singular value below this part of the largest, though
+measured well, may be the solver's and not the model's."""
 MARGIN = 10.0
 """A singular value counts as not zero from this many times its possible error on; between, nobody knows."""
 
@@ -65,6 +68,7 @@ class Linearisation:
         white: R^(-1/2), see `whitening`.
         scaled: R^(-1/2) J D, shape [u, n, p].
         errors: of `scaled`, shape [u, n, p].
+        settled: the rank, if something else than the derivatives has settled it.
     """
 
     jacobians: Jacobians
@@ -73,6 +77,7 @@ class Linearisation:
     white: np.ndarray
     scaled: np.ndarray
     errors: np.ndarray
+    settled: int | None = None
 
     @classmethod
     def of(cls, jacobians: Jacobians, sd: np.ndarray, noise) -> Linearisation:
@@ -109,10 +114,24 @@ class Linearisation:
     @functools.cached_property
     def ranks(self) -> tuple[np.ndarray, np.ndarray]:
         """At each point, how many singular values are certainly not zero, and may be not zero; shape [u] each."""
-        return (
-            np.sum(self.spectra > MARGIN * self.tolerances, axis=1),
-            np.sum(self.spectra > self.tolerances, axis=1),
-        )
+        if self.settled is not None:
+            return (np.full(len(self.scaled), self.settled),) * 2
+        certain = (self.spectra > MARGIN * self.tolerances) & (self.spectra > SOLVER * self.spectra[:, :1])
+        return np.sum(certain, axis=1), np.sum(self.spectra > self.tolerances, axis=1)
+
+    def settle(self, rank: int) -> Linearisation:
+        """The same with a given rank."""
+        return dataclasses.replace(self, settled=rank)
+
+    def vanishes(self, changes: np.ndarray) -> bool:
+        """Whether outputs do not change along some directions, as far as derivatives and solver can tell.
+
+        Args:
+            changes: one direction at each point, in units of the prior, shape [u, p].
+        """
+        effect = np.linalg.norm(np.einsum("unp,up->un", self.scaled, changes), axis=1)
+        doubt = SAFETY * np.linalg.norm(self.errors, axis=(1, 2)) + SOLVER * self.spectra[:, 0]
+        return bool((effect <= doubt * np.linalg.norm(changes, axis=1)).all())
 
     @functools.cached_property
     def agreeing(self) -> np.ndarray:
@@ -163,6 +182,12 @@ class Linearisation:
         """Directions without influence at a point, in units of the prior, as columns [p, p - rank]."""
         return self.directions[point][:, self.rank :]
 
+    def logarithmic(self, point: int, rank: int) -> np.ndarray:
+        """Directions beyond a rank, in logarithms of the parameters, as orthonormal columns [p, p - rank]."""
+        theta = self.jacobians.points[point]
+        theta = np.where(theta == 0.0, np.finfo(float).tiny, theta)
+        return np.linalg.qr((self.sd / theta)[:, None] * self.directions[point][:, rank:])[0]
+
     # Functions of the parameters -------------------------------------------------------------
 
     def is_known(self, gradients: np.ndarray) -> bool | None:
@@ -182,7 +207,8 @@ class Linearisation:
                 continue
             seen, rank = np.abs(gradient @ self.directions[u]) / size, surely[u]
             # The directions themselves are known as well as errors are small beside the values that count.
-            blur = 0.0 if rank == 0 else MARGIN * self.tolerances[u, rank:].max(initial=0.0) / self.spectra[u, rank - 1]
+            beyond = np.maximum(self.tolerances[u, rank:], self.spectra[u, rank:]).max(initial=0.0)
+            blur = 0.0 if rank == 0 else MARGIN * beyond / self.spectra[u, rank - 1]
             known.append(np.linalg.norm(seen[rank:]) <= blur + 1e-9)
             unknown.append(np.linalg.norm(seen[maybe[u] :]) > blur + 1e-9)
         if known and all(known):

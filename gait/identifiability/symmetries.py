@@ -12,7 +12,7 @@ import itertools
 import numpy as np
 
 from gait.identifiability.derivatives import Model, evaluate, jacobians
-from gait.identifiability.linearisation import MARGIN, SAFETY, Linearisation, whitened
+from gait.identifiability.linearisation import SAFETY, SOLVER, Linearisation, whitened
 
 FACTORS = (0.5, 2.0)
 EQUAL = 1e-4
@@ -42,7 +42,7 @@ def scaled(points: np.ndarray, weights: np.ndarray, factor: float) -> np.ndarray
 
 
 def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndarray) -> Counterexample | None:
-    """The least favourable pair of points a scaling apart; None if for one of them the outputs differ.
+    """The least favourable pair of points a scaling apart; None if the outputs change along it, or between two.
 
     Args:
         model: see `gait.identifiability.derivatives.Model`.
@@ -50,6 +50,8 @@ def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndar
         weights: exponent of the scaling for each parameter, shape [p].
     """
     points, outputs = linear.jacobians.points, linear.jacobians.outputs
+    if not linear.vanishes(points * np.asarray(weights, float) / linear.sd):
+        return None
     worst = None
     for factor in FACTORS:
         others = scaled(points, weights, factor)
@@ -64,19 +66,16 @@ def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndar
 
 
 def _unchanged(linear: Linearisation, u: int, other: np.ndarray, there: np.ndarray) -> bool:
-    """Whether the outputs at `other` are those at point u, beside what its single changes would do each."""
+    """Whether the outputs at `other` are those at point u, beside what the single changes would do alone."""
     if not np.isfinite(there).all():
         return False
-    jacobians = linear.jacobians
-    moved = np.abs(other - jacobians.points[u])
-    columns = np.stack(
-        [there - jacobians.outputs[u], np.abs(jacobians.values[u]) @ moved, jacobians.errors[u] @ moved, np.abs(there)],
-        axis=1,
-    )
-    columns[:, 0] = np.abs(whitened(linear.white, columns[:, :1])[:, 0])
-    columns[:, 1:] = whitened(np.abs(linear.white), columns[:, 1:])
-    change, alone, doubt, size = columns.max(axis=0)
-    return bool(change <= EQUAL * alone + SAFETY * doubt + 1e3 * np.finfo(float).eps * size)
+    near = linear.jacobians
+    moved, slopes = np.abs(other - near.points[u]), np.abs(near.values[u])
+    effects = [slopes @ moved, slopes @ np.abs(near.points[u]), near.errors[u] @ moved, np.abs(there)]
+    alone, all_of_it, doubt, size = whitened(np.abs(linear.white), np.stack(effects, axis=1)).max(axis=0)
+    change = np.abs(whitened(linear.white, (there - near.outputs[u])[:, None])).max()
+    rounding = 1e3 * np.finfo(float).eps * size
+    return bool(change <= EQUAL * alone + SOLVER * all_of_it + SAFETY * doubt + rounding)
 
 
 def path_counterexample(model: Model, linear: Linearisation, u: int, generator) -> Counterexample | None:
@@ -149,11 +148,3 @@ def ambiguous(model: Model, linear: Linearisation, candidates: np.ndarray) -> di
 def _all_unchanged(model: Model, linear: Linearisation, others: np.ndarray) -> bool:
     there = evaluate(model, others)
     return all(_unchanged(linear, u, others[u], there[u]) for u in range(len(others)))
-
-
-def derivative_vanishes(linear: Linearisation, weights: np.ndarray) -> bool:
-    """Whether outputs do not change along a scaling, at any point, as far as the derivatives are known."""
-    along = linear.jacobians.points * np.asarray(weights, float) / linear.sd  # [u, p]
-    change = np.linalg.norm(np.einsum("unp,up->un", linear.scaled, along), axis=1)
-    doubt = np.linalg.norm(np.einsum("unp,up->un", linear.errors, np.abs(along)), axis=1)
-    return bool((change <= MARGIN * SAFETY * doubt).all())
