@@ -196,7 +196,7 @@ def analyse(
             "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
     linear = Linearisation.of(found, sd, noise)
-    linear, weights = _settled(model, linear)
+    linear, weights = _settled(model, linear, seed)
     exponents = _exponents(weights, names)
     verdicts, reasons = _verdicts(model, linear, weights, names)
     bounds = _cramer_rao(linear, names, verdicts)
@@ -284,21 +284,23 @@ def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
     return weights
 
 
-def _settled(model: Model, linear: Linearisation) -> tuple[Linearisation, np.ndarray | None]:
-    """The model near the points, and its scaling group; an undecided rank is settled by a scaling, if there is one.
+def _settled(model: Model, linear: Linearisation, seed: int) -> tuple[Linearisation, np.ndarray | None]:
+    """The model near the points, and its scaling group; an undecided rank is settled by finite changes, if they can.
 
-    Small singular values may be the model's, or the errors of whoever solves it. If factors of two
-    along their directions change nothing, they are errors.
+    Small singular values may be the model's, or the errors of whoever solves it. If changes by factors of
+    two, or along a curve, do nothing in their directions, they are errors.
     """
     weights = _scaling_group(model, linear)
-    if linear.rank is None:
-        surely = linear.ranks[0]
-        settled = linear.settle(int(np.median(surely)))
-        weights = _scaling_group(model, settled)
-        if weights is not None and (surely == settled.rank).all():
-            return settled, weights
+    if linear.rank is not None:
+        return linear, weights
+    surely = linear.ranks[0]
+    settled = linear.settle(int(np.median(surely)))
+    if (surely != settled.rank).any() or settled.rank == linear.scaled.shape[2]:
         return linear, None
-    return linear, weights
+    weights = _scaling_group(model, settled)
+    if weights is not None or _on_a_path(model, settled, seed) is not None:
+        return settled, weights
+    return linear, None
 
 
 def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest: int) -> np.ndarray | None:
@@ -401,6 +403,10 @@ def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> 
     if weights is not None:
         alive = [row for row in weights if not linear.dead[np.flatnonzero(row)].all()]
         return symmetries.scaling_counterexample(model, linear, (alive or list(weights))[0])
+    return _on_a_path(model, linear, seed)
+
+
+def _on_a_path(model: Model, linear: Linearisation, seed: int) -> Counterexample | None:
     generator = np.random.default_rng(seed)
     for u in generator.permutation(linear.agreeing)[:FEWEST_KEPT]:
         example = symmetries.path_counterexample(model, linear, u, generator)

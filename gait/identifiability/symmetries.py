@@ -15,8 +15,9 @@ from gait.identifiability.derivatives import Model, evaluate, jacobians
 from gait.identifiability.linearisation import SAFETY, SOLVER, Linearisation, whitened
 
 FACTORS = (0.5, 2.0)
-EQUAL = 1e-4
-"""Outputs count as unchanged if they change by less than this part of what one of the changes alone would do."""
+EQUAL, EQUAL_TO_SOLVER = 1e-4, 1e-2
+"""Outputs count as unchanged if they change by less than this part of what the single changes alone would do: the
+latter where the derivatives have shown that there is no more than a solver's error to be seen."""
 _MOST_SIGNS = 10  # parameters whose signs are changed in all combinations
 _PATH_STEPS, _PATH_STEP = 12, 0.1  # in units of the prior
 _CORRECTIONS, _CORRECTED = 4, 1e-10
@@ -50,7 +51,7 @@ def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndar
         weights: exponent of the scaling for each parameter, shape [p].
     """
     points, outputs = linear.jacobians.points, linear.jacobians.outputs
-    if not linear.vanishes(points * np.asarray(weights, float) / linear.sd):
+    if linear.settled is None and not linear.vanishes(points * np.asarray(weights, float) / linear.sd):
         return None
     worst = None
     for factor in FACTORS:
@@ -75,14 +76,15 @@ def _unchanged(linear: Linearisation, u: int, other: np.ndarray, there: np.ndarr
     alone, all_of_it, doubt, size = whitened(np.abs(linear.white), np.stack(effects, axis=1)).max(axis=0)
     change = np.abs(whitened(linear.white, (there - near.outputs[u])[:, None])).max()
     rounding = 1e3 * np.finfo(float).eps * size
-    return bool(change <= EQUAL * alone + SOLVER * all_of_it + SAFETY * doubt + rounding)
+    equal = EQUAL if linear.settled is None else EQUAL_TO_SOLVER
+    return bool(change <= equal * alone + SOLVER * all_of_it + SAFETY * doubt + rounding)
 
 
 def path_counterexample(model: Model, linear: Linearisation, u: int, generator) -> Counterexample | None:
     """Two points on a curve along which the outputs do not change, followed step by step from point u.
 
     Every step goes along the directions without influence, and is corrected until the outputs are
-    those of the beginning. None if the curve leads nowhere.
+    those of the beginning. None if the curve leads nowhere; where the rank is settled by it, if it breaks off.
 
     Args:
         model: see `gait.identifiability.derivatives.Model`.
@@ -98,7 +100,7 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
         for _ in range(_CORRECTIONS):
             found = jacobians(model, here[None])
             if not len(found.kept):
-                return best
+                return best if linear.settled is None else None
             scaled_here = whitened(linear.white, found.values[0]) * linear.sd
             miss = whitened(linear.white, (wanted - found.outputs[0])[:, None])[:, 0]
             left, values, right = np.linalg.svd(scaled_here, full_matrices=True)
@@ -109,7 +111,7 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
         direction = right[rank:].T @ (right[rank:] @ direction)
         there = evaluate(model, here[None])[0]
         if not _unchanged(linear, u, here, there):
-            return best
+            return best if linear.settled is None else None
         best = Counterexample(theta, here, float(np.abs(there - wanted).max()))
     return best
 
