@@ -170,7 +170,8 @@ def analyse(
     """Finds out which parameters of a model its outputs determine, which only in combination, which not at all.
 
     Args:
-        model: noise-free outputs [batch, n] of parameters [batch, p]; rows of NaN where there are none.
+        model: noise-free outputs [batch, n] of parameters [batch, p]; rows of NaN where there are none. If it
+            solves equations numerically, then to a relative accuracy of 1e-6 or better.
         points: at least 5 different draws from the prior, shape [points, p].
         names: of the p parameters.
         noise: standard deviation of all outputs, of each [n], or their covariance matrix [n, n].
