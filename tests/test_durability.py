@@ -431,8 +431,8 @@ def test_a_training_that_another_overtook_while_it_read_the_data(walks, trained,
     def reached(*arguments):
         raise ReachedTraining
 
-    monkeypatch.setattr(training, "Feed", overtaken)
-    monkeypatch.setattr(training, "_train_locked", reached)
+    monkeypatch.setattr(training.fitting, "Feed", overtaken)
+    monkeypatch.setattr(training.fitting, "_train_locked", reached)
     settings = runs.Settings("two_parameter", epochs=4, batch_size=12, checkpoint_every=2, seed=seed)
     expected = {"finished": None, "killed": ReachedTraining}[left] if seed == 0 else InputError
     if expected:
