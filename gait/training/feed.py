@@ -59,18 +59,20 @@ class Moments:
         sd = np.sqrt(self.squares / self.count)
         return np.where(sd > 1e-12 * np.maximum(np.abs(self.mean), 1.0), sd, 1.0)
 
+    def standardised(self, rows):
+        """Distances of float32 rows [n, columns] from the mean, in standard deviations; NumPy or TensorFlow alike.
+
+        Both round alike, so the network sees the same numbers whichever way they come. An array is changed in place.
+        """
+        rows -= np.float32(self.mean)
+        rows *= np.float32(1.0 / self.sd)
+        return rows
+
 
 def _standardise(array: np.ndarray, moments: Moments) -> None:
-    """Standardises the columns of a float32 array in place, on all cores, a part that fits in the cache at a time."""
-    mean, scale = np.float32(moments.mean), np.float32(1.0 / moments.sd)
-
-    def part(first: int) -> None:
-        rows = array[first : first + 1000]
-        rows -= mean
-        rows *= scale
-
+    """Standardises an array in place, on all cores, a part that fits in the cache at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(part, range(0, len(array), 1000)):
+        for _ in pool.map(lambda first: moments.standardised(array[first : first + 1000]), range(0, len(array), 1000)):
             pass
 
 
@@ -172,13 +174,11 @@ class Feed:
     def _streamed(self):
         """An epoch from disk: files in random order, several at a time, their records shuffled by the bufferful."""
         paths = [str(self._described.folder / name) for name in self._described.shards("train")]
-        input_mean, input_sd = np.float32(self.input_moments.mean), np.float32(self.input_moments.sd)
-        target_mean, target_sd = self.target_moments.mean, self.target_moments.sd
 
         def standardised(records):
             inputs, parameters = dataset.parse(records, self._scenario.inputs, self._described.samples)
-            targets = (self._targets(parameters) - target_mean) / target_sd
-            return (inputs - input_mean) / input_sd, tf.cast(targets, tf.float32)
+            targets = tf.cast(self._targets(parameters), tf.float32)
+            return self.input_moments.standardised(inputs), self.target_moments.standardised(targets)
 
         def shuffled(epoch, i, buffer):
             order = tf.random.experimental.stateless_shuffle(buffer, seed=[self._seed, epoch * 2**32 + i])
