@@ -15,17 +15,17 @@ flags.DEFINE_string("data", None, "Where the dataset is that the run was trained
 
 
 def main():
-    run = files.as_path(FLAGS.run)
+    folder = files.as_path(FLAGS.run)
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        runs.read_finished(run)
+        finished = runs.read_finished(folder)
         from gait import evaluation
 
-    result = evaluation.evaluate(run, files.as_path(FLAGS.data) if FLAGS.data else None)
+    result = evaluation.evaluate_finished(finished, files.as_path(FLAGS.data) if FLAGS.data else None)
     print(evaluation.report.table(result.metrics))
     for sentence in result.sentences:
         print(f"- {sentence}")
-    print(f"{run} holds report.md, metrics.json, predictions.csv, scatter.png and learning_curves.png.")
-    print(f"Next: open {run / 'report.md'}, or train another scenario with train.py.")
+    print(f"{folder} holds report.md, metrics.json, predictions.csv, scatter.png and learning_curves.png.")
+    print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")
 
 
 if __name__ == "__main__":

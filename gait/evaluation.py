@@ -14,13 +14,14 @@ from gait.files import AnyPath
 from gait.manifest import Manifest
 from gait.metrics import score, sentence
 from gait.parameters import QUANTITIES, derive
+from gait.runs import Finished
 
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if quantity.derive)
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Result of `evaluate`.
+    """Result of `evaluate` and `evaluate_finished`.
 
     Attributes:
         metrics: content of metrics.json, one entry a target.
@@ -41,7 +42,12 @@ def evaluate(run_folder: AnyPath, data: AnyPath | None = None) -> Evaluation:
     Raises:
         InputError: if the run is not finished, its files are damaged, or the dataset is another one.
     """
-    run, config, result = runs.read_finished(run_folder)
+    return evaluate_finished(runs.read_finished(run_folder), data)
+
+
+def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evaluation:
+    """Like `evaluate`, of a run that has been read already: that takes no TensorFlow, so a script does it first."""
+    (run, config, result), run_folder = finished, finished.run.folder
     runs.read_history(run)
     described = _dataset(run_folder, config, data)
     inputs, targets = tuple(config["inputs"]), tuple(config["targets"])

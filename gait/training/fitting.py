@@ -72,7 +72,7 @@ def train(data: AnyPath, folder: AnyPath, settings: Settings, verbose: int | str
 
 
 def _finished(run: Run) -> dict:
-    result = runs.read_finished(run.folder)[2]
+    result = runs.read_finished(run.folder).result
     run.checkpoint.unlink(missing_ok=True)  # a kill may have come between the result and this
     return result
 
