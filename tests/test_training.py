@@ -224,7 +224,7 @@ def interrupt_after(epochs, data, folder, monkeypatch):
 def test_a_run_in_a_bucket_ends_like_one_on_a_disk(small_dataset, finished_run, monkeypatch):
     """TensorFlow's file system in memory for data and run; interrupted, continued and evaluated.
 
-    Interrupted between two checkpoints, and gone on with at other checkpoints; kills are in test_durability.py.
+    Interrupted between two checkpoints, and gone on with at other checkpoints; kills are in test_durability_train.py.
     """
     bucket = RemotePath("ram://training")
     for path in small_dataset.iterdir():
