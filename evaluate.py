@@ -5,7 +5,7 @@
     python evaluate.py --run=runs/three_parameter
 
 With --scenario, writes identifiability.json, .md and .png (with --noise, design.png too) into --out; with --run,
-metrics.json, predictions.csv, scatter.png, learning_curves.png and report.md into the run's folder.
+report.md, metrics.json, predictions.csv and figures into the run's folder.
 """
 
 from absl import app, flags
@@ -46,22 +46,22 @@ def before_training(out, data):
     print(f"Next: python train.py {data_flag}--scenario={FLAGS.scenario} --out={out}")
 
 
-def after_training(run, data):
+def after_training(folder, data):
     if FLAGS.noise or FLAGS.out:
         raise InputError(
             "--noise and --out belong to the analysis of a scenario, before training. "
             "Give them with --scenario, or leave them out."
         )
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        runs.read_finished(run)
+        finished = runs.read_finished(folder)
         from gait import evaluation
 
-    result = evaluation.evaluate(run, data)
+    result = evaluation.evaluate_finished(finished, data)
     print(evaluation.report.table(result.metrics))
     for sentence in result.sentences:
         print(f"- {sentence}")
-    print(f"{run} holds report.md, metrics.json, predictions.csv, scatter.png and learning_curves.png.")
-    print(f"Next: open {run / 'report.md'}, or train another scenario with train.py.")
+    print(f"{folder} holds {', '.join(result.files)}.")
+    print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")
 
 
 if __name__ == "__main__":

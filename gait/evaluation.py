@@ -8,27 +8,33 @@ import numpy as np
 import pandas as pd
 
 from gait import dataset, files, manifest, report, runs, training
-from gait.ceilings import best_estimate, ceiling
+from gait.ceilings import best_estimate
 from gait.errors import InputError
 from gait.files import AnyPath
 from gait.manifest import Manifest
 from gait.metrics import score, sentence
 from gait.parameters import QUANTITIES, derive
+from gait.prospects import foresee
+from gait.runs import Finished
 
+HIDDEN_BY_RATIO = ("mass", "stiffness")
+"""What cannot be known when k/m can; the best estimate of either follows from k/m."""
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if quantity.derive)
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Result of `evaluate`.
+    """Result of `evaluate` and `evaluate_finished`.
 
     Attributes:
         metrics: content of metrics.json, one entry a target.
         sentences: one a target.
+        files: names of the files written, beside those of the run.
     """
 
     metrics: dict[str, dict]
     sentences: list[str]
+    files: list[str]
 
 
 def evaluate(run_folder: AnyPath, data: AnyPath | None = None) -> Evaluation:
@@ -41,34 +47,43 @@ def evaluate(run_folder: AnyPath, data: AnyPath | None = None) -> Evaluation:
     Raises:
         InputError: if the run is not finished, its files are damaged, or the dataset is another one.
     """
-    run, config, result = runs.read_finished(run_folder)
+    return evaluate_finished(runs.read_finished(run_folder), data)
+
+
+def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evaluation:
+    """Like `evaluate`, of a run that has been read already: that takes no TensorFlow, so a script does it first."""
+    (run, config, result), run_folder = finished, finished.run.folder
     runs.read_history(run)
     described = _dataset(run_folder, config, data)
     inputs, targets = tuple(config["inputs"]), tuple(config["targets"])
     split = dataset.load(described, "test", inputs)
     estimate = dict(zip(targets, training.predict(run, split.inputs).T.astype(np.float64), strict=True))
+    prospects = foresee(inputs, (*targets, *DERIVED), described.population)
     scored, columns = {}, {"record": np.arange(len(split.inputs))}
     for name in dict.fromkeys((*targets, *DERIVED)):
         truth, estimated = derive(name, split.parameters), derive(name, estimate)
         if estimated is None:
             continue
         columns |= {name: truth, f"{name}_estimate": estimated}
-        limit = ceiling(name, inputs, described.priors)
         best = None
-        if not limit.recoverable:
+        if name in HIDDEN_BY_RATIO and prospects.only_the_ratio:
             ratio = derive("stiffness_to_mass", split.parameters)
             best, _ = best_estimate(name, ratio, described.priors["mass"], described.priors["stiffness"])
-        scored[name] = score(name, truth, estimated, limit, best)
+        scored[name] = score(
+            name, truth, estimated, prospects.ceilings[name], prospects.verdicts[name], prospects.way_out, best
+        )
     predictions = pd.DataFrame(columns)
     sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
     with files.locked(run_folder):
         files.write_text(run_folder / "predictions.csv", _csv(predictions))
         files.write_json(run_folder / "metrics.json", scored)
         if not (run_folder / report.LEARNING_CURVES).exists():
-            report.learning_curves(run_folder, described)
+            report.learning_curves(run_folder, prospects.ceilings)
         report.scatter(run_folder, predictions, scored, described.priors)
         report.write_report(run_folder, config, result, described, scored, sentences)
-    return Evaluation(scored, sentences)
+    return Evaluation(
+        scored, sentences, ["report.md", "metrics.json", "predictions.csv", "scatter.png", report.LEARNING_CURVES]
+    )
 
 
 def _csv(predictions: pd.DataFrame) -> str:

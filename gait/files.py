@@ -245,6 +245,15 @@ def pieces(path: AnyPath, size: int) -> Iterator[bytes]:
             yield piece
 
 
+def part(path: AnyPath, first: int, size: int) -> bytes:
+    """At most `size` bytes of a file, from byte `first` on."""
+    if isinstance(path, RemotePath):
+        return path.part(first, size)
+    with path.open("rb") as file:
+        file.seek(first)
+        return file.read(size)
+
+
 def sha256(path: AnyPath) -> str:
     """Checksum of a file, as 64 hexadecimal digits."""
     digest = hashlib.sha256()

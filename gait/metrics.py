@@ -24,6 +24,24 @@ class Verdict(enum.StrEnum):
     UNDETERMINED = "undetermined: too few records"
 
 
+class Limit(enum.StrEnum):
+    """What keeps an estimate from the truth."""
+
+    NOTHING = "nothing"
+    NETWORK = "network"
+    DATA = "data"
+    UNKNOWN = "unknown"
+
+
+_TRAIN_MORE = "Train longer, or on more records."
+_NO_ADVICE = {
+    Limit.NOTHING: "Nothing to be done.",
+    Limit.UNKNOWN: "Evaluate on more records, and on none that were trained on.",
+    Limit.NETWORK: "",
+    Limit.DATA: "",
+}
+
+
 def r2_with_interval(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, float, float]:
     """R² = 1 - sum (truth - estimate)² / sum (truth - mean)², with its 95 % interval.
 
@@ -61,7 +79,13 @@ def verdict(interval: tuple[float, float], records: int, ceiling: Ceiling) -> Ve
 
 
 def score(
-    target: str, truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling, best: np.ndarray | None = None
+    target: str,
+    truth: np.ndarray,
+    estimate: np.ndarray,
+    ceiling: Ceiling,
+    known: str,
+    way_out: str,
+    best: np.ndarray | None = None,
 ) -> dict:
     """Everything metrics.json says about one target.
 
@@ -69,11 +93,15 @@ def score(
         target: name of a quantity.
         truth, estimate: shape [n], in the quantity's unit.
         ceiling: what any estimator could reach.
+        known: what the analysis of the model says of the target, see `gait.identifiability.Verdict`.
+        way_out: what to do about a target that cannot be known, see `gait.prospects.Prospects.way_out`.
         best: estimates of the best possible estimator for these very records, shape [n], if the
             target is not recoverable; they show how far chance has moved R² off the ceiling.
     """
     r2, low, high = r2_with_interval(truth, estimate)
     error = estimate - truth
+    found = verdict((low, high), len(truth), ceiling)
+    limit = limited_by(found, r2, 0.5 * (high - low), ceiling)
     return {
         "unit": QUANTITIES[target].unit,
         "n": len(truth),
@@ -86,9 +114,32 @@ def score(
         "ceiling_rmse": ceiling.rmse,
         "best_possible_r2": None if best is None else _number(r2_with_interval(truth, best)[0]),
         "recoverable": ceiling.recoverable,
+        "identifiability": str(known),
         "ceiling_reason": ceiling.reason,
-        "verdict": str(verdict((low, high), len(truth), ceiling)),
+        "verdict": str(found),
+        "data_limited": 1.0 - ceiling.r2,
+        "network_limited": _number(ceiling.r2 - r2),
+        "limited_by": str(limit),
+        "advice": {Limit.NETWORK: _TRAIN_MORE, Limit.DATA: way_out}.get(limit, _NO_ADVICE[limit]),
     }
+
+
+def limited_by(found: Verdict, r2: float, margin: float, ceiling: Ceiling) -> Limit:
+    """What keeps R² from 1: the data, which leave 1 - S open, or the network, which lacks S - R².
+
+    The network, if what it lacks is more than the margin of R² and more than what the data leave open.
+
+    Args:
+        found: verdict on the target.
+        r2: R² reached; `margin`: half its 95 % interval.
+        ceiling: S.
+    """
+    if found in (Verdict.UNDETERMINED, Verdict.ABOVE_CEILING):
+        return Limit.UNKNOWN
+    if found == Verdict.RECOVERED:
+        return Limit.NOTHING
+    lacking = ceiling.r2 - r2
+    return Limit.NETWORK if lacking > max(margin, 1.0 - ceiling.r2) else Limit.DATA
 
 
 def _number(value: float) -> float | None:
@@ -109,7 +160,7 @@ def sentence(target: str, scored: dict, inputs: tuple[str, ...]) -> str:
         known = f"can be known from {', '.join(inputs)}"
         if scored["verdict"] == Verdict.RECOVERED:
             return f"{name} {known} and was recovered: {reached}, {error}."
-        return f"{name} {known}, but this network falls short: {reached}, {error}. Train longer or on more records."
+        return f"{name} {known}, but this network falls short: {reached}, {error}. {scored['advice']}"
     at_best = f"any estimator reaches at best R² {scored['ceiling_r2']:.4f}"
     if scored["verdict"] == Verdict.AT_CEILING:
         end = f"The network has reached that: {reached}. It knows the edges of the prior, nothing about the person."
@@ -119,5 +170,4 @@ def sentence(target: str, scored: dict, inputs: tuple[str, ...]) -> str:
         end = f"The network is below that, {reached}; the rest of the way would teach it prior edges only."
     if scored["best_possible_r2"] is not None:
         end += f" On these very records the best possible estimator reaches {scored['best_possible_r2']:.4f}."
-    way_out = "Measure a force in newtons, or weigh the person."
-    return f"{name} cannot be known from {', '.join(inputs)}; {at_best}. {end} {way_out}"
+    return f"{name} cannot be known from {', '.join(inputs)}; {at_best}. {end} {scored['advice']}"

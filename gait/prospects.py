@@ -84,6 +84,20 @@ class Prospects:
             )
         return lines + self.advice()
 
+    @property
+    def only_the_ratio(self) -> bool:
+        """Whether all that cannot be known is the common size of mass and stiffness."""
+        return _only_the_ratio(self.report)
+
+    @property
+    def way_out(self) -> str:
+        """What to do about what cannot be known, in a sentence or two."""
+        helping = [remedy.measurement for remedy in self.remedies if remedy.recovers]
+        left = f"only {self.combinations} is in the data"
+        if not helping:
+            return f"Nothing that we know of will help: {left}."
+        return f"Measure {_listed(helping, 'or')}. Without that nothing will help: {left}."
+
     def advice(self) -> list[str]:
         """What to measure in addition, and what would be no use; no line if all can be known."""
         helping = [remedy for remedy in self.remedies if remedy.recovers]

@@ -132,6 +132,12 @@ class RemotePath:
             while chunk := file.read(_CHUNK):
                 yield chunk
 
+    def part(self, first: int, size: int) -> bytes:
+        """At most `size` bytes, from byte `first` on."""
+        with self._gfile() as gfile, gfile.GFile(self.text, "rb") as file:
+            file.seek(first)
+            return file.read(size)
+
     def read_bytes(self) -> bytes:
         return b"".join(self.chunks())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -96,6 +97,20 @@ class Run:
         return self.folder / "result.json"
 
 
+class Finished(NamedTuple):
+    """A finished run whose files were found to be whole.
+
+    Attributes:
+        run: its folder and files.
+        config: content of config.json.
+        result: content of result.json.
+    """
+
+    run: Run
+    config: dict
+    result: dict
+
+
 _CONFIG = ("settings", "inputs", "targets", "samples", "data", "dataset")
 _RESULT = ("epochs", "best_epoch", "best_val_loss", "seconds", "peak_memory_bytes", "model_sha256", "history_sha256")
 
@@ -152,8 +167,8 @@ def read_config(folder: AnyPath) -> tuple[Run, dict]:
     return run, files.read_sealed(run.config, "run configuration", _CONFIG)
 
 
-def read_finished(folder: AnyPath) -> tuple[Run, dict, dict]:
-    """A finished run, its configuration and its result.
+def read_finished(folder: AnyPath) -> Finished:
+    """Reads a finished run and verifies its files.
 
     Raises:
         InputError: if there is no run in the folder, it is not finished, or its files are damaged.
@@ -172,7 +187,7 @@ def read_finished(folder: AnyPath) -> tuple[Run, dict, dict]:
                 f"{path} is {fault}. "
                 f"Restore it from a copy, or delete {run.result} and repeat the command that trained this run."
             )
-    return run, config, result
+    return Finished(run, config, result)
 
 
 def is_finished(run: Run) -> bool:

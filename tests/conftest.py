@@ -18,6 +18,7 @@ from gait.manifest import Plan
 from gait.parameters import NAMES, PAPER_PRIORS, draw
 from gait.population import Population
 
+pytest_plugins = ["durability"]  # its fixtures; and its asserts are explained like those of a test
 ROOT = Path(__file__).parent.parent
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import hashlib
+import itertools
 import json
 
 import numpy as np
@@ -190,13 +191,13 @@ def test_repair_with_other_results_is_an_error(tmp_path, monkeypatch):
         dataset.write(tmp_path, plan, audit=0)
 
 
-def rewrite_with(folder, name, change):
-    """Replaces a shard by one with changed records and a manifest that agrees with it."""
+def rewrite_with(folder, name, change=lambda records: None, serialise=tf.train.Example.SerializeToString):
+    """Replaces a shard by one with changed records, or otherwise serialised, and a manifest that agrees with it."""
     records = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(folder / name))]
     change(records)
     with tf.io.TFRecordWriter(str(folder / name)) as writer:
         for record in records:
-            writer.write(record.SerializeToString())
+            writer.write(serialise(record))
     content = json.loads((folder / "manifest.json").read_text())
     content["shards"][name] |= {"bytes": (folder / name).stat().st_size, "sha256": files.sha256(folder / name)}
     del content["checksum"]
@@ -218,6 +219,35 @@ def test_records_may_be_laid_out_in_any_way(tmp_path, monkeypatch, first):
     after = dataset.load(manifest.read(tmp_path), "train", ("y", "x"))
     np.testing.assert_array_equal(after.inputs, before.inputs)
     np.testing.assert_array_equal(after.parameters["mass"], before.parameters["mass"])
+
+
+def with_a_note(example):
+    example.features.feature["note"].bytes_list.value.append(b"by another program")
+    return example.SerializeToString()
+
+
+def in_another_order(example):
+    """Equally long, but the names of the features descend."""
+    honest, features = example.SerializeToString(deterministic=True), example.features.feature
+    descending = (tf.train.Features(feature={name: features[name]}) for name in sorted(features, reverse=True))
+    body = b"".join(part.SerializeToString() for part in descending)
+    return honest[: -len(body)] + body
+
+
+@pytest.mark.parametrize("layout", [None, with_a_note, in_another_order])
+def test_one_record_is_found_by_its_number(tmp_path, monkeypatch, layout):
+    """Ours at once, without what stands before it; in a shard with another layout by reading on from its start."""
+    described, name = dataset.write(tmp_path, small_plan(1000, shards=10), audit=0), "train-00002-of-00008.tfrecord"
+    if layout:
+        rewrite_with(tmp_path, name, serialise=layout)
+        described = manifest.read(tmp_path)
+    expected, opened, honest = [*itertools.chain(*contents(tmp_path).values())], [], tf.data.TFRecordDataset
+    monkeypatch.setattr(tf.data, "TFRecordDataset", lambda path: (opened.append(path), honest(path))[1])
+    found = [dataset.serialised(described, record) for record in range(0, 1000, 37)]
+    assert found == expected[::37]
+    assert set(opened) == ({str(tmp_path / name)} if layout else set())
+    with pytest.raises(IndexError):
+        dataset.serialised(described, 1000)
 
 
 @pytest.mark.parametrize("where", ["shard", "split"])

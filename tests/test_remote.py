@@ -58,6 +58,8 @@ def test_remote_paths_have_the_manners_of_pathlib(bucket):
     assert (path / "a.txt").is_file()
     assert ((path / "a.txt").read_text(), (path / "a.txt").stat().st_size) == ("second line", 11)
     assert names(path) == ["a.txt"]
+    assert files.part(path / "a.txt", 7, 3) == b"lin"
+    assert files.part(path / "a.txt", 7, 30) == b"line"
     with files.local_copy(path / "a.txt") as copy:
         assert copy.read_text() == "second line"
     assert not copy.exists()

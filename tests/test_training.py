@@ -96,6 +96,16 @@ def test_feed_gives_every_record_once_in_a_new_order(small_dataset, cache):
     np.testing.assert_allclose(first[0].std(axis=0), 1, atol=1e-3)
 
 
+def test_a_streamed_record_is_that_from_memory_to_the_last_bit(small_dataset):
+    """Both ways standardise alike, inputs and targets."""
+    rows = []
+    for cache in runs.CACHES:
+        feed = Feed(manifest.read(small_dataset), settings(cache=cache, scenario="three_parameter"))
+        epoch = np.concatenate(epoch_of(feed, 0), axis=1)
+        rows.append(sorted(row.tobytes() for row in epoch))
+    assert rows[0] == rows[1]
+
+
 def test_validation_uses_the_training_statistics(small_dataset):
     described = manifest.read(small_dataset)
     feed = Feed(described, settings())
@@ -214,7 +224,7 @@ def interrupt_after(epochs, data, folder, monkeypatch):
 def test_a_run_in_a_bucket_ends_like_one_on_a_disk(small_dataset, finished_run, monkeypatch):
     """TensorFlow's file system in memory for data and run; interrupted, continued and evaluated.
 
-    Interrupted between two checkpoints, and gone on with at other checkpoints; kills are in test_durability.py.
+    Interrupted between two checkpoints, and gone on with at other checkpoints; kills are in test_durability_train.py.
     """
     bucket = RemotePath("ram://training")
     for path in small_dataset.iterdir():

@@ -2,7 +2,7 @@
 
 from gait.dataset.audit import AUDIT_LIMIT, audit_records, rounding
 from gait.dataset.reading import Part, Split, load, require_channels, scan
-from gait.dataset.records import RecordTemplate, parse
+from gait.dataset.records import RecordTemplate, parse, serialised
 from gait.dataset.writing import JOURNAL, write
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "require_channels",
     "rounding",
     "scan",
+    "serialised",
     "write",
 ]

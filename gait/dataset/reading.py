@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -64,19 +65,21 @@ def scan(described: Manifest, split: str, channels: tuple[str, ...], take: Calla
     """
     require_channels(described, channels)
     template = RecordTemplate(described.channels, described.samples)
-    total = sum(described.content["shards"][name]["records"] for name in described.shards(split))
+    names = described.shards(split)
+    counts = (described.content["shards"][name]["records"] for name in names)
+    *starts, total = itertools.accumulate(counts, initial=0)
     if total != described.records(split):
         raise InputError(
             f"{described.folder / manifest.FILE} counts {described.records(split):,} records of the {split} split, but "
             f"its shards have {total:,}. Restore it from a copy, or make the dataset anew: "
             f"{described.command()} --overwrite"
         )
-    results, first, stop = [], 0, threading.Event()
+    results, stop = [], threading.Event()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = []
-        for name in described.shards(split):
-            jobs.append(pool.submit(_scan_shard, described, name, first, channels, template, take, stop))
-            first += described.content["shards"][name]["records"]
+        jobs = [
+            pool.submit(_scan_shard, described, name, first, channels, template, take, stop)
+            for name, first in zip(names, starts, strict=True)
+        ]
         try:
             for job in jobs:
                 results += job.result()

@@ -99,7 +99,7 @@ def scatter(run_folder: AnyPath, predictions: pd.DataFrame, scored: Mapping, pri
         scored: content of metrics.json.
         priors: range of each parameter.
     """
-    hidden = [name for name in scored if not scored[name]["recoverable"]]
+    hidden = [name for name in scored if scored[name]["best_possible_r2"] is not None]
     with matplotlib.rc_context(STYLE):
         if not hidden:
             figure = Figure(figsize=(3.6 * len(scored), 3.8), layout="constrained")
@@ -141,7 +141,7 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, name: str, entry: Mappin
     span = _span(truth)
     _density(axis, truth, np.clip(estimate, *span), (span, span), "Blues")
     axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
-    if not entry["recoverable"]:
+    if entry["best_possible_r2"] is not None:
         ratio = predictions["stiffness_to_mass"].to_numpy()
         best, _ = best_estimate(name, ratio, priors["mass"], priors["stiffness"])
         groups = pd.Series(best).groupby(pd.cut(truth, 25), observed=True)
@@ -198,18 +198,21 @@ def _explanation(axis: Axes) -> None:
 
 
 def table(scored: Mapping[str, Mapping]) -> str:
-    """The metrics as a Markdown table."""
+    """The metrics as a Markdown table: what was reached, what could have been, what limits, what to do."""
     rows = [
-        "| quantity | R² (95 % interval) | highest possible R² | RMSE | lowest possible RMSE | bias | verdict |",
-        "|---|---|---|---|---|---|---|",
+        "| quantity | R² (95 % interval) | highest possible R² | gap | RMSE | lowest possible RMSE | bias | limited by "
+        "| advice | verdict |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in scored.items():
         low, high = entry["r2_interval"]
         reached = "–" if entry["r2"] is None else f"{entry['r2']:.5f} ({low:.5f} to {high:.5f})"
+        gap = "–" if entry["r2"] is None else f"{entry['network_limited']:.5f}"
         unit = entry["unit"]
         rows.append(
-            f"| {name} | {reached} | {entry['ceiling_r2']:.4f} | {entry['rmse']:.4g} {unit} "
-            f"| {entry['ceiling_rmse']:.4g} {unit} | {entry['bias']:+.2g} {unit} | {entry['verdict']} |"
+            f"| {name} | {reached} | {entry['ceiling_r2']:.4f} | {gap} | {entry['rmse']:.4g} {unit} "
+            f"| {entry['ceiling_rmse']:.4g} {unit} | {entry['bias']:+.2g} {unit} | {entry['limited_by']} "
+            f"| {entry['advice']} | {entry['verdict']} |"
         )
     return "\n".join(rows)
 
