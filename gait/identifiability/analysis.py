@@ -197,7 +197,7 @@ def analyse(
             "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
     linear = Linearisation.of(found, sd, noise)
-    linear, weights = _settled(model, linear, seed)
+    linear, weights, example = _what_is_lost(model, linear, seed)
     exponents = _exponents(weights, names)
     verdicts, reasons = _verdicts(model, linear, weights, names)
     bounds = _cramer_rao(linear, names, verdicts)
@@ -224,7 +224,7 @@ def analyse(
         directions=_directions(linear),
         cramer_rao=bounds,
         linear_ceiling={name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)},
-        counterexample=_counterexample(model, linear, weights, seed),
+        counterexample=example,
         reasons=reasons,
         method=found.method,
         seed=seed,
@@ -285,23 +285,31 @@ def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
     return weights
 
 
-def _settled(model: Model, linear: Linearisation, seed: int) -> tuple[Linearisation, np.ndarray | None]:
-    """The model near the points, and its scaling group; an undecided rank is settled by finite changes, if they can.
+def _what_is_lost(
+    model: Model, linear: Linearisation, seed: int
+) -> tuple[Linearisation, np.ndarray | None, Counterexample | None]:
+    """The model near the points with its final rank, its scaling group, and a pair of points with equal outputs.
 
-    Small singular values may be the model's, or the errors of whoever solves it. If changes by factors of
-    two, or along a curve, do nothing in their directions, they are errors.
+    Derivatives speak of small changes only, and as well as the model's outputs are computed. So a rank
+    below the number of parameters needs finite changes, by factors of two or along a curve, that
+    confirm it; else it is undecided. And small singular values that may be a solver's errors are such
+    if finite changes in their directions do nothing.
     """
-    weights = _scaling_group(model, linear)
-    if linear.rank is not None:
-        return linear, weights
-    surely = linear.ranks[0]
-    settled = linear.settle(int(np.median(surely)))
-    if (surely != settled.rank).any() or settled.rank == linear.scaled.shape[2]:
-        return linear, None
-    weights = _scaling_group(model, settled)
-    if weights is not None or _on_a_path(model, settled, seed) is not None:
-        return settled, weights
-    return linear, None
+    tried = linear
+    if linear.rank is None:
+        surely = linear.ranks[0]
+        tried = linear.settle(int(np.median(surely)))
+        if (surely != tried.rank).any():
+            return linear.doubt(), None, None
+    weights = _scaling_group(model, tried)
+    example = _counterexample(model, tried, weights, seed)
+    if example is None and tried.rank < tried.scaled.shape[2]:
+        return linear.doubt(), None, None
+    return (
+        (linear, None, None)
+        if tried.rank == tried.scaled.shape[2] and linear.rank is None
+        else (tried, weights, example)
+    )
 
 
 def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest: int) -> np.ndarray | None:
@@ -399,7 +407,7 @@ def _median_bound(linear: Linearisation, gradients: np.ndarray) -> float:
 
 def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> Counterexample | None:
     """Two sets of parameters with the same outputs; a scaling of living parameters rather than a dead one."""
-    if linear.rank is None or linear.rank == linear.scaled.shape[2]:
+    if linear.rank == linear.scaled.shape[2]:
         return None
     if weights is not None:
         alive = [row for row in weights if not linear.dead[np.flatnonzero(row)].all()]

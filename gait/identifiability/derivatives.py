@@ -20,6 +20,7 @@ CHECKING_STEPS = STEPS[1:3]
 MEASURABLE = 1e-3
 """A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
 _COMPLEX_STEP = 1e-25
+_RISEN = 30.0  # disagreement that has risen to this many times its lowest is by rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +123,15 @@ def _differences(model: Model, points: np.ndarray, outputs, unit, steps) -> tupl
     with np.errstate(invalid="ignore", over="ignore"):
         slopes = (there[:, 0] - there[:, 1]) / width[..., None]  # [steps, points, p, n]
         rounding = np.finfo(float).eps * np.abs(outputs)[:, None, :] / (width[1:] / 2)[..., None]
-        errors = np.maximum(np.abs(slopes[1:] - slopes[:-1]), rounding)
+        apart = np.abs(slopes[1:] - slopes[:-1])
+        # A finer step has a rounding error so much larger; with it, agreement by chance is rarer.
+        finer = np.append(apart[1:], apart[-1:], axis=0) * (steps[1:] / steps[:-1]).reshape(-1, 1, 1, 1)
+        errors = np.fmax(np.maximum(apart, rounding), finer)
         size = np.linalg.norm(errors, axis=-1)
     size[~np.isfinite(size)] = np.inf
+    # Beyond the steps at which rounding has set in, outputs may not change at all, and agree on nothing.
+    size[size > _RISEN * np.minimum.accumulate(size, axis=0)] = np.nan
+    size[np.isnan(np.add.accumulate(size, axis=0))] = np.inf
     best = np.argmin(size, axis=0)[None, ..., None]
     return tuple(np.take_along_axis(found, best, axis=0)[0].swapaxes(1, 2) for found in (slopes[1:], errors))
 

@@ -69,6 +69,7 @@ class Linearisation:
         scaled: R^(-1/2) J D, shape [u, n, p].
         errors: of `scaled`, shape [u, n, p].
         settled: the rank, if something else than the derivatives has settled it.
+        doubted: whether something else contradicts them, so that the rank is undecided.
     """
 
     jacobians: Jacobians
@@ -78,6 +79,7 @@ class Linearisation:
     scaled: np.ndarray
     errors: np.ndarray
     settled: int | None = None
+    doubted: bool = False
 
     @classmethod
     def of(cls, jacobians: Jacobians, sd: np.ndarray, noise) -> Linearisation:
@@ -117,11 +119,16 @@ class Linearisation:
         if self.settled is not None:
             return (np.full(len(self.scaled), self.settled),) * 2
         certain = (self.spectra > MARGIN * self.tolerances) & (self.spectra > SOLVER * self.spectra[:, :1])
-        return np.sum(certain, axis=1), np.sum(self.spectra > self.tolerances, axis=1)
+        possible = (self.spectra > self.tolerances) | self.doubted
+        return np.sum(certain, axis=1), np.sum(possible, axis=1)
 
     def settle(self, rank: int) -> Linearisation:
         """The same with a given rank."""
         return dataclasses.replace(self, settled=rank)
+
+    def doubt(self) -> Linearisation:
+        """The same with an undecided rank."""
+        return dataclasses.replace(self, settled=None, doubted=True)
 
     def vanishes(self, changes: np.ndarray) -> bool:
         """Whether outputs do not change along some directions, as far as derivatives and solver can tell.
@@ -176,6 +183,8 @@ class Linearisation:
     def dead(self) -> np.ndarray:
         """Which parameters have no influence at any point, shape [p]."""
         influence = np.linalg.norm(self.scaled, axis=1)
+        if self.doubted:
+            return np.zeros(influence.shape[1], bool)
         return (influence <= SAFETY * np.linalg.norm(self.errors, axis=1)).all(axis=0)
 
     def null_space(self, point: int) -> np.ndarray:

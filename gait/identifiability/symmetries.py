@@ -84,7 +84,8 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
     """Two points on a curve along which the outputs do not change, followed step by step from point u.
 
     Every step goes along the directions without influence, and is corrected until the outputs are
-    those of the beginning. None if the curve leads nowhere; where the rank is settled by it, if it breaks off.
+    those of the beginning. The curve may end where the model has no outputs any more. None if it does so at
+    once, or if the outputs change for all that.
 
     Args:
         model: see `gait.identifiability.derivatives.Model`.
@@ -100,7 +101,7 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
         for _ in range(_CORRECTIONS):
             found = jacobians(model, here[None])
             if not len(found.kept):
-                return best if linear.settled is None else None
+                return best
             scaled_here = whitened(linear.white, found.values[0]) * linear.sd
             miss = whitened(linear.white, (wanted - found.outputs[0])[:, None])[:, 0]
             left, values, right = np.linalg.svd(scaled_here, full_matrices=True)
@@ -111,7 +112,7 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
         direction = right[rank:].T @ (right[rank:] @ direction)
         there = evaluate(model, here[None])[0]
         if not _unchanged(linear, u, here, there):
-            return best if linear.settled is None else None
+            return None
         best = Counterexample(theta, here, float(np.abs(there - wanted).max()))
     return best
 
