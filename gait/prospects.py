@@ -17,7 +17,7 @@ from gait.population import Population
 POINTS = 24
 """Walkers at which derivatives are taken."""
 _EXTRA = (
-    ((), ("mass",), "the body mass, on a scale"),
+    ((), ("mass",), "the body mass"),
     (("fy",), (), "the vertical ground reaction force in newtons"),
     (("fx",), (), "the forward ground reaction force in newtons"),
     (("ax", "ay"), (), "the acceleration of the centre of mass"),
@@ -68,7 +68,7 @@ class Prospects:
         if report.combinations is None:
             return "no products of powers"
         own = [report.names.index(QUANTITIES[name].symbol) for name in SUBJECT]
-        return ", ".join(text for text, e in zip(report.combinations, report.exponents, strict=True) if np.any(e[own]))
+        return _listed([text for text, e in zip(report.combinations, report.exponents, strict=True) if np.any(e[own])])
 
     def sentences(self) -> list[str]:
         """All of it in plain words, one sentence a line."""
@@ -93,10 +93,10 @@ class Prospects:
     def way_out(self) -> str:
         """What to do about what cannot be known, in a sentence or two."""
         helping = [remedy.measurement for remedy in self.remedies if remedy.recovers]
-        left = f"only {self.combinations} is in the data"
+        left = f"no more than {self.combinations} is in the data"
         if not helping:
             return f"Nothing that we know of will help: {left}."
-        return f"Measure {_listed(helping, 'or')}. Without that nothing will help: {left}."
+        return f"Measure {_listed(helping, 'or')}; else nothing will help: {left}."
 
     def advice(self) -> list[str]:
         """What to measure in addition, and what would be no use; no line if all can be known."""
@@ -143,6 +143,8 @@ def _levels(noise: dict[str, float]) -> list[str]:
 
 
 def _listed(words: list[str], last: str = "and") -> str:
+    if not words:
+        return "nothing"
     return " ".join(filter(None, [", ".join(words[:-1]), last if len(words) > 1 else "", words[-1]]))
 
 

@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from gait.ceilings import Ceiling, best_estimate, ratio_ceiling
-from gait.metrics import Verdict, r2_with_interval, score, sentence, verdict
+from gait.metrics import Limit, Verdict, limited_by, r2_with_interval, sentence, verdict
+from gait.metrics import score as score_of
 from gait.parameters import PAPER_PRIORS
 
 PAPER = (PAPER_PRIORS["mass"], PAPER_PRIORS["stiffness"])
 HALF = Ceiling(0.5, 1.0, "Because.")
 FULL = Ceiling(1.0, 0.0, "Because.")
+
+
+def score(target, truth, estimate, ceiling):
+    return score_of(target, truth, estimate, ceiling, known="as it may be", way_out="Weigh the person.")
 
 
 def test_r2_by_hand():
@@ -87,3 +92,27 @@ def test_too_few_records_are_no_verdict():
     scored = score("mass", truth, truth, HALF)
     assert scored["verdict"] == Verdict.UNDETERMINED
     assert "too few" in sentence("mass", scored, ("x",))
+
+
+@pytest.mark.parametrize(
+    ("r2", "margin", "ceiling", "limit", "advice"),
+    [
+        (0.98, 0.001, FULL, Limit.NETWORK, "Train longer"),
+        (0.995, 0.001, FULL, Limit.NOTHING, "Nothing to be done"),
+        (0.499, 0.003, HALF, Limit.DATA, "Weigh the person"),
+        (0.40, 0.01, HALF, Limit.DATA, "Weigh the person"),  # it lacks 0.1, the data lack 0.5
+        (0.60, 0.01, Ceiling(0.9, 1.0, "Because."), Limit.NETWORK, "Train longer"),  # 0.3 against 0.1
+        (0.85, 0.01, Ceiling(0.9, 1.0, "Because."), Limit.DATA, "Weigh the person"),  # 0.05 against 0.1
+        (0.60, 0.01, HALF, Limit.UNKNOWN, "none that were trained on"),
+    ],
+)
+def test_what_limits_and_what_to_do(r2, margin, ceiling, limit, advice):
+    """More training is advised only when the network lacks more than its interval, and more than the data do."""
+    interval = (r2 - margin, r2 + margin)
+    assert limited_by(verdict(interval, 1000, ceiling), r2, margin, ceiling) == limit
+    truth = np.random.default_rng(0).normal(size=100_000)
+    estimate = truth + np.sqrt(1 - r2) * np.random.default_rng(1).normal(size=100_000)
+    scored = score("mass", truth, estimate, ceiling)
+    assert scored["limited_by"] == limit
+    assert advice in scored["advice"]
+    assert scored["data_limited"] + scored["network_limited"] == pytest.approx(1 - scored["r2"])
