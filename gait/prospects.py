@@ -11,7 +11,7 @@ from gait import identifiability
 from gait.ceilings import Ceiling, noisy_ratio_ceiling, ratio_ceiling
 from gait.identifiability import Verdict
 from gait.observation import Observation, unit
-from gait.parameters import NAMES, QUANTITIES, SUBJECT, derive
+from gait.parameters import NAMES, QUANTITIES, SUBJECT, Uniform, derive
 from gait.population import Population
 
 POINTS = 24
@@ -80,7 +80,7 @@ class Prospects:
             quantity = QUANTITIES[name]
             lines.append(
                 f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}, error at least "
-                f"{ceiling.rmse:.2g} {quantity.unit}. {ceiling.reason}"
+                f"{ceiling.rmse:.3g} {quantity.unit}. {ceiling.reason}"
             )
         return lines + self.advice()
 
@@ -276,5 +276,16 @@ def _ratio_ceiling(name: str, observation: Observation, linear) -> Ceiling:
         sd = linear.standard_deviation(gradients("stiffness_to_mass", linear.jacobians.points))
         r2 = noisy_ratio_ceiling(name, mass, stiffness, float(np.median(sd)))
     other = {"mass": "stiffness", "stiffness": "mass"}[name]
-    reason = f"Only the ratio k/m enters the motion; without the {other}, it tells no more than the prior's edges."
+    wider = {name: priors[name], other: _twice_as_wide(priors[other])}
+    reason = (
+        f"Only the ratio k/m enters the motion; without the {other}, it tells no more than the prior's edges: "
+        f"R² would be {ratio_ceiling(name, wider['mass'], wider['stiffness']):.2f} if the range of the {other} were "
+        "twice as wide."
+    )
     return Ceiling(r2, math.sqrt((1.0 - r2) * priors[name].variance()), reason)
+
+
+def _twice_as_wide(prior: Uniform) -> Uniform:
+    """The range with its width added, half at each end, as far as it stays positive."""
+    half = min(0.5 * (prior.high - prior.low), 0.5 * prior.low)
+    return Uniform(prior.low - half, prior.high + half)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from gait import files
 from gait.experiment import LEVELS, Plan
 from gait.files import AnyPath
+from gait.identifiability import Report
 from gait.observation import unit
 from gait.parameters import NAMES, QUANTITIES
 from gait.prospects import Prospects
@@ -58,30 +59,6 @@ def _text(title: str, prospects: Prospects, plan: Plan | None) -> str:
     report, population = prospects.report, prospects.observation.population
     head, *others = prospects.sentences()
     figures = f"![What can be known]({PROSPECTS}.png)"
-    design = ""
-    if plan is not None:
-        lines = "\n".join(f"- {sentence}" for sentence in plan.sentences())
-        design = f"""
-## Planning the recording
-
-{lines}
-
-![Planning the recording]({DESIGN}.png)
-
-Cramér-Rao bounds of unbiased estimates, medians over {plan.people} walkers; R² as if the model were linear and the
-prior Gaussian, which is good where R² is high and rough where it is not.
-"""
-    example = ""
-    if report.counterexample is not None:
-        pair = report.counterexample
-        rows = [
-            f"| {name} | {a:.17g} | {b:.17g} |" for name, a, b in zip(report.names, pair.theta, pair.other, strict=True)
-        ]
-        example = (
-            "\n## Two walkers, one recording\n\n"
-            f"Their recordings differ by {pair.difference:.1e} at most.\n\n"
-            "| | one | the other |\n|---|---|---|\n" + "\n".join(rows) + "\n"
-        )
     return f"""# {title}: what can be known, before training
 
 {head}
@@ -91,7 +68,7 @@ prior Gaussian, which is good where R² is high and rough where it is not.
 {prospects_table(prospects)}
 
 {figures}
-{design}{example}
+{"" if plan is None else _plan_text(plan)}{"" if report.counterexample is None else _pair_text(report)}
 ## What this rests on
 
 - Recordings of {population.duration:g} s with a sample every {population.interval:g} s, through all touchdowns.
@@ -101,6 +78,37 @@ prior Gaussian, which is good where R² is high and rough where it is not.
   moves it too much.
 - {_rank(prospects)}
 - Combinations and verdicts were checked on the walkers themselves, with the parameters halved and doubled.
+"""
+
+
+def _plan_text(plan: Plan) -> str:
+    lines = "\n".join(f"- {sentence}" for sentence in plan.sentences())
+    return f"""
+## Planning the recording
+
+{lines}
+
+![Planning the recording]({DESIGN}.png)
+
+Cramér-Rao bounds of unbiased estimates, medians over {plan.people} walkers; R² as if the model were linear and the
+prior Gaussian, which is good where R² is high and rough where it is not.
+"""
+
+
+def _pair_text(report: Report) -> str:
+    pair = report.counterexample
+    rows = "\n".join(
+        f"| {name} | {a:.17g} | {b:.17g} |" for name, a, b in zip(report.names, pair.theta, pair.other, strict=True)
+    )
+    equal = f"differ by {pair.difference:.1e} at most" if pair.difference else "are the same to the last digit"
+    return f"""
+## Two walkers, one recording
+
+Their recordings {equal}.
+
+| | one | the other |
+|---|---|---|
+{rows}
 """
 
 
@@ -208,7 +216,7 @@ def design_figure(path: AnyPath, plan: Plan) -> None:
     )
     noise = f"Noise of {channel}{others if len(plan.noise) > 1 else ''} [{unit(channel)}]"
     panels = (
-        ("noise", noise, level, "How much is left"),
+        ("noise", noise, level, "How much is left (dotted: as given)"),
         ("duration", "Duration [s]", plan.duration, "Noise that a recording bears"),
         ("interval", "Sampling interval [s]", plan.interval, "Noise that a recording bears"),
     )
@@ -236,12 +244,15 @@ def design_figure(path: AnyPath, plan: Plan) -> None:
                 top.axhline(level, color=TRUTH, lw=1.0, ls=":")
                 top.set_yscale("log")
                 top.set_ylabel(noise)
+        levels = []
         for mark, style in zip(LEVELS, ("-", "--"), strict=True):
             grid[0, 0].axhline(mark, color=BEST, lw=0.8, ls=style)
-            grid[0, 1].plot([], [], color="black", ls=style, label=f"R² falls to {mark:g}")
+            levels.append(grid[0, 1].plot([], [], color="black", ls=style, label=f"R² falls to {mark:g}")[0])
         grid[0, 0].set_ylabel("Highest possible R² [1]")
         grid[0, 0].legend(loc="lower left")
-        grid[0, 1].legend(loc="lower right", fontsize=8)
+        grid[0, 1].legend(handles=levels, loc="lower right", fontsize=8)
         grid[1, 0].set_ylabel("Lowest possible error,\nas part of the spread among people [1]")
-        grid[1, 1].set_title("Error in the given noise (dotted: as given)")
+        grid[1, 0].set_title("Error")
+        for column in (1, 2):
+            grid[1, column].set_title("Error in the given noise")
         save(figure, path)
