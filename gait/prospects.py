@@ -9,7 +9,7 @@ import numpy as np
 
 from gait import identifiability
 from gait.ceilings import Ceiling, noisy_ratio_ceiling, ratio_ceiling
-from gait.identifiability import Verdict
+from gait.identifiability import Verdict, listed
 from gait.observation import Observation, unit
 from gait.parameters import NAMES, QUANTITIES, SUBJECT, Uniform, derive
 from gait.population import Population
@@ -68,12 +68,12 @@ class Prospects:
         if report.combinations is None:
             return "no products of powers"
         own = [report.names.index(QUANTITIES[name].symbol) for name in SUBJECT]
-        return _listed([text for text, e in zip(report.combinations, report.exponents, strict=True) if np.any(e[own])])
+        return listed([text for text, e in zip(report.combinations, report.exponents, strict=True) if np.any(e[own])])
 
     def sentences(self) -> list[str]:
         """All of it in plain words, one sentence a line."""
-        inputs = _listed([*self.observation.channels, *self.observation.measured])
-        noise = "" if self.noise is None else f" with noise of {_listed(_levels(self.noise))}"
+        inputs = listed([*self.observation.channels, *self.observation.measured])
+        noise = "" if self.noise is None else f" with noise of {listed(_levels(self.noise))}"
         lines = [f"From {inputs}{noise} any estimator can know of the person: {self.combinations}."]
         lines += self.report.sentences()
         for name, ceiling in self.ceilings.items():
@@ -96,18 +96,18 @@ class Prospects:
         left = f"no more than {self.combinations} is in the data"
         if not helping:
             return f"Nothing that we know of will help: {left}."
-        return f"Measure {_listed(helping, 'or')}; else nothing will help: {left}."
+        return f"Measure {listed(helping, 'or')}; else nothing will help: {left}."
 
     def advice(self) -> list[str]:
         """What to measure in addition, and what would be no use; no line if all can be known."""
         helping = [remedy for remedy in self.remedies if remedy.recovers]
         useless = [remedy.measurement for remedy in self.remedies if not remedy.recovers]
         lines = [
-            f"Measure also {remedy.measurement}: then {_listed([QUANTITIES[name].symbol for name in remedy.recovers])} "
+            f"Measure also {remedy.measurement}: then {listed([QUANTITIES[name].symbol for name in remedy.recovers])} "
             "can be known."
             for remedy in helping
         ]
-        return lines + ([f"It would not help to measure {_listed(useless, 'or')}."] if useless else [])
+        return lines + ([f"It would not help to measure {listed(useless, 'or')}."] if useless else [])
 
     def to_dict(self) -> dict:
         """All of it as numbers and text, for JSON."""
@@ -140,12 +140,6 @@ class Prospects:
 
 def _levels(noise: dict[str, float]) -> list[str]:
     return [f"{level:g} {unit(name)} in {name}" for name, level in noise.items()]
-
-
-def _listed(words: list[str], last: str = "and") -> str:
-    if not words:
-        return "nothing"
-    return " ".join(filter(None, [", ".join(words[:-1]), last if len(words) > 1 else "", words[-1]]))
 
 
 def foresee(

@@ -1,9 +1,11 @@
 """The analysis of forward models: derivatives and their errors, spectra, bounds, combinations, and what it refuses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from gait import identifiability
 from gait.errors import InputError
@@ -323,3 +325,13 @@ def test_a_settled_rank_is_that_of_every_point():
     assert linear.settle(1).rank == 1
     assert len(linear.settle(1).agreeing) == len(points)
     assert linear.settle(1).null_space(0).shape == (2, 1)
+
+
+def test_the_example_of_the_readme(capsys):
+    text = (ROOT / "README.md").read_text()
+    code = re.search(r"A damped oscillator.*?```python\n(.*?)```", text, re.DOTALL).group(1)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 13
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert printed.startswith("['c/m', 'k/m']")
+    assert "only c/m and k/m can" in printed

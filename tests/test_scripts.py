@@ -107,6 +107,10 @@ def test_verdicts_of_the_small_experiment(experiment):
         assert metrics[name]["ceiling_r2"] == pytest.approx(0.5005, abs=1e-4)
         assert 0.2 < metrics[name]["r2"] < 0.56
         assert "ceiling" in metrics[name]["verdict"]
+        assert metrics[name]["identifiability"] == "only in combination"
+        assert metrics[name]["limited_by"] == "data"
+        assert "Measure the body mass" in metrics[name]["advice"]
+    assert metrics["rest_length"]["identifiability"] == "recoverable"
     assert json.loads((folder / "two_parameter" / "metrics.json").read_text())["stiffness_to_mass"]["r2"] > 0.8
     assert "Body mass (m) cannot be known from x, y" in printed["evaluate three_parameter"]
     assert "| rest_length |" in printed["evaluate two_parameter"]
@@ -168,7 +172,7 @@ def test_evaluation_on_other_data_is_refused(experiment, tmp_path):
         (("simulate.py", "--duration=1e300", "--interval=1e-300"), "between 1 and 1,000,000 samples"),
         (("simulate.py", "--gravity=-1"), "gravity must be positive"),
         (("train.py", "--epochs=0"), "epochs must be at least 1"),
-        (("train.py", "--scenario=four_parameter"), "value should be one of <three_parameter|two_parameter>"),
+        (("train.py", "--scenario=four_parameter"), "value should be one of <three_parameter|two_parameter|force_plate>"),
         (("train.py", "--data=/nowhere/walks"), "There is no dataset at /nowhere/walks. Make one: python simulate.py"),
         (("evaluate.py", "--run=/nowhere/run"), "There is no run at /nowhere/run. Train one: python train.py"),
     ],

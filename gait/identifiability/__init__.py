@@ -6,8 +6,8 @@
 ['k/m', 'l0']
 """
 
-from gait.identifiability.analysis import Report, Verdict, analyse, scaling_holds
+from gait.identifiability.analysis import Report, Verdict, analyse, listed, scaling_holds
 from gait.identifiability.derivatives import Jacobians, jacobians
 from gait.identifiability.symmetries import Counterexample
 
-__all__ = ["Counterexample", "Jacobians", "Report", "Verdict", "analyse", "jacobians", "scaling_holds"]
+__all__ = ["Counterexample", "Jacobians", "Report", "Verdict", "analyse", "jacobians", "listed", "scaling_holds"]

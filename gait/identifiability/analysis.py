@@ -124,6 +124,13 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Words as in a sentence: "a, b and c"."""
+    if len(words) < 2:
+        return "".join(words) or "nothing"
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
 def _sentence(report: Report, name: str) -> str:
     verdict = report.verdicts[name]
     if verdict == Verdict.RECOVERABLE:
@@ -142,7 +149,7 @@ def _sentence(report: Report, name: str) -> str:
             if report.exponents is None
             else [text for text, e in zip(report.combinations, report.exponents, strict=True) if e[i]]
         )
-        rest = f": there is only {', '.join(left)}" if left else ""
+        rest = f": there is only {listed(left)}" if left else ""
         return f"{name} could be recovered without noise, but is lost in this one{rest}."
     if verdict == Verdict.UNDECIDED:
         return f"{name}: undecided. The derivatives are not known well enough to tell a small influence from none."
@@ -154,7 +161,7 @@ def _sentence(report: Report, name: str) -> str:
     i = report.names.index(name)
     left = [text for text, e in zip(report.combinations, report.exponents, strict=True) if e[i]]
     if left:
-        return f"{name} cannot be known by itself, however good the data: only {', '.join(left)} can."
+        return f"{name} cannot be known by itself, however good the data: only {listed(left)} can."
     return f"{name} cannot be known, nor can any product of it with others."
 
 
