@@ -172,7 +172,10 @@ def test_evaluation_on_other_data_is_refused(experiment, tmp_path):
         (("simulate.py", "--duration=1e300", "--interval=1e-300"), "between 1 and 1,000,000 samples"),
         (("simulate.py", "--gravity=-1"), "gravity must be positive"),
         (("train.py", "--epochs=0"), "epochs must be at least 1"),
-        (("train.py", "--scenario=four_parameter"), "value should be one of <three_parameter|two_parameter|force_plate>"),
+        (
+            ("train.py", "--scenario=four_parameter"),
+            "one of <three_parameter|two_parameter|force_plate>",
+        ),
         (("train.py", "--data=/nowhere/walks"), "There is no dataset at /nowhere/walks. Make one: python simulate.py"),
         (("evaluate.py", "--run=/nowhere/run"), "There is no run at /nowhere/run. Train one: python train.py"),
     ],
