@@ -9,6 +9,7 @@ import pandas as pd
 
 from gait import dataset, files, manifest, report, runs, training
 from gait.ceilings import best_estimate
+from gait.completion import Completed
 from gait.errors import InputError
 from gait.files import AnyPath
 from gait.manifest import Manifest
@@ -19,6 +20,7 @@ from gait.runs import Finished
 
 HIDDEN_BY_RATIO = ("mass", "stiffness")
 """What cannot be known when k/m can; the best estimate of either follows from k/m."""
+_PEOPLE = 20_000  # of the test split, for the coverage; and of the validation split, for the error
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if quantity.derive)
 
 
@@ -28,7 +30,7 @@ class Evaluation:
 
     Attributes:
         metrics: content of metrics.json, one entry a target.
-        sentences: one a target.
+        sentences: one a target, and one on the bodies that fit.
         files: names of the files written, beside those of the run.
     """
 
@@ -74,15 +76,45 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
         )
     predictions = pd.DataFrame(columns)
     sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
+    completed = _complete(finished, described, split, estimate) if prospects.only_the_ratio else None
     with files.locked(run_folder):
         files.write_text(run_folder / "predictions.csv", _csv(predictions))
         files.write_json(run_folder / "metrics.json", scored)
         if not (run_folder / report.LEARNING_CURVES).exists():
             report.learning_curves(run_folder, prospects.ceilings)
         report.scatter(run_folder, predictions, scored, described.priors)
-        report.write_report(run_folder, config, result, described, scored, sentences)
+        if completed:
+            files.write_json(run_folder / "completion.json", completed.to_dict())
+            report.completion_figure(run_folder / report.COMPLETION, completed, described.priors)
+        report.write_report(run_folder, config, result, described, scored, sentences, completed)
+    written = ["report.md", "metrics.json", "predictions.csv", "scatter.png", report.LEARNING_CURVES]
     return Evaluation(
-        scored, sentences, ["report.md", "metrics.json", "predictions.csv", "scatter.png", report.LEARNING_CURVES]
+        scored,
+        sentences + ([completed.sentence()] if completed else []),
+        written + (["completion.json", report.COMPLETION] if completed else []),
+    )
+
+
+def _complete(finished: Finished, described: Manifest, split: dataset.Split, estimate: dict) -> Completed | None:
+    """Bodies that fit the network's ratios, and how often they hold the truth; None if it does not tell the ratio.
+
+    How far off the ratios are is taken from the validation split: the test split is for counting only.
+    """
+    inputs, targets = tuple(finished.config["inputs"]), tuple(finished.config["targets"])
+    ratio = derive("stiffness_to_mass", estimate)
+    if ratio is None:
+        return None
+    known = dataset.load(described, "validation", inputs, enough=_PEOPLE)
+    guessed = dict(zip(targets, training.predict(finished.run, known.inputs).T.astype(np.float64), strict=True))
+    misses = derive("stiffness_to_mass", guessed) - derive("stiffness_to_mass", known.parameters)
+    people = slice(0, _PEOPLE)
+    return Completed.of(
+        {name: column[people] for name, column in split.parameters.items()},
+        {name: estimate[name][people] for name in HIDDEN_BY_RATIO if name in estimate},
+        ratio[people],
+        misses,
+        described.priors,
+        np.random.default_rng((described.population.seed, 17)),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from gait.ceilings import best_estimate, possible_masses
-from gait.completion import LEVELS, calibration, complete, coverage
+from gait.completion import LEVELS, Completed, calibration, complete, coverage
 from gait.parameters import PAPER_PRIORS, Uniform
 
 MASS, STIFFNESS = PAPER_PRIORS["mass"], PAPER_PRIORS["stiffness"]
@@ -107,6 +107,25 @@ def test_overconfidence_in_the_ratio_is_noticed(people):
     assert all(coverage(m, honest, MASS, level).holds for level in LEVELS)
     assert not any(coverage(m, boastful, MASS, level).holds for level in LEVELS)
     assert coverage(m, honest, wide, 0.5).sharpness < 0.01
+
+
+def test_rare_large_errors_need_students_law():
+    """Errors of Student's law, 3 degrees of freedom: a Gaussian of the same deviation is too wide for most."""
+    generator = np.random.default_rng(11)
+    m, k = (generator.uniform(prior.low, prior.high, PEOPLE) for prior in (MASS, Uniform(9000.0, 9100.0)))
+    misses = 0.7 * generator.standard_t(3, PEOPLE)
+    ratio, others = k / m + misses, 0.7 * generator.standard_t(3, PEOPLE)
+    priors = PAPER_PRIORS | {"stiffness": Uniform(9000.0, 9100.0)}
+    truth = {"mass": m, "stiffness": k}
+    completed = Completed.of(truth, {}, ratio, others, priors, generator)
+    assert completed.error[0] == pytest.approx(3.0, rel=0.1)
+    assert completed.error[2] == pytest.approx(0.7, rel=0.05)
+    assert all(found.holds for found in completed.calibrations.values())
+    assert "as spread as they should be" in completed.sentence()
+    gaussian, _ = complete(ratio, others.std(), MASS, priors["stiffness"], generator=generator)
+    assert not coverage(m, gaussian, MASS, 0.5).holds
+    assert json.loads(json.dumps(completed.to_dict(), allow_nan=False))["calibrations"]["mass"]["holds"]
+    assert [example.estimate for example in completed.examples] == [None] * 3
 
 
 def test_another_prior_is_noticed(people):

@@ -50,7 +50,13 @@ class Split:
     parameters: dict[str, np.ndarray]
 
 
-def scan(described: Manifest, split: str, channels: tuple[str, ...], take: Callable[[Part], _Result]) -> list[_Result]:
+def scan(
+    described: Manifest,
+    split: str,
+    channels: tuple[str, ...],
+    take: Callable[[Part], _Result],
+    shards: int | None = None,
+) -> list[_Result]:
     """Hands a split to a function, a part at a time, and returns what it has returned, in the order of the records.
 
     Args:
@@ -58,6 +64,7 @@ def scan(described: Manifest, split: str, channels: tuple[str, ...], take: Calla
         split: name of the split.
         channels: what to read.
         take: called from several threads at once, on parts in no particular order.
+        shards: how many of the split's first shards; by default all.
 
     Raises:
         InputError: if a channel is missing, a shard is not as it was written, or a record holds NaN.
@@ -78,7 +85,7 @@ def scan(described: Manifest, split: str, channels: tuple[str, ...], take: Calla
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [
             pool.submit(_scan_shard, described, name, first, channels, template, take, stop)
-            for name, first in zip(names, starts, strict=True)
+            for name, first in list(zip(names, starts, strict=True))[:shards]
         ]
         try:
             for job in jobs:
@@ -90,16 +97,23 @@ def scan(described: Manifest, split: str, channels: tuple[str, ...], take: Calla
     return results
 
 
-def load(described: Manifest, split: str, channels: tuple[str, ...]) -> Split:
-    """Reads a split into memory; raises like `scan`."""
+def load(described: Manifest, split: str, channels: tuple[str, ...], enough: int | None = None) -> Split:
+    """Reads a split into memory, or as many of its first shards as have enough records; raises like `scan`."""
     count = described.records(split)
+    shards = None
+    if enough is not None and enough < count:
+        sizes = list(
+            itertools.accumulate(described.content["shards"][name]["records"] for name in described.shards(split))
+        )
+        shards = 1 + next(i for i, size in enumerate(sizes) if size >= enough)
+        count = sizes[shards - 1]
     inputs = np.empty((count, len(channels) * described.samples), np.float32)
     parameters = np.empty((count, len(described.parameters)))
 
     def keep(part: Part) -> None:
         inputs[part.rows], parameters[part.rows] = part.inputs, part.parameters
 
-    scan(described, split, channels, keep)
+    scan(described, split, channels, keep, shards)
     return Split(inputs, dict(zip(described.parameters, parameters.T.copy(), strict=True)))
 
 

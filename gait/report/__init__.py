@@ -1,10 +1,13 @@
 """Figures and written reports. The only package that draws."""
 
 from gait.report.before_training import design_figure, prospects_figure, prospects_table, write_prospects
+from gait.report.completion import COMPLETION, completion_figure
 from gait.report.training_run import LEARNING_CURVES, learning_curves, scatter, table, write_report
 
 __all__ = [
+    "COMPLETION",
     "LEARNING_CURVES",
+    "completion_figure",
     "design_figure",
     "learning_curves",
     "prospects_figure",

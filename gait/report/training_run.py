@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from gait import files, runs
 from gait.ceilings import Ceiling, best_estimate
+from gait.completion import Completed
 from gait.files import AnyPath
 from gait.manifest import Manifest
 from gait.metrics import Verdict
@@ -217,8 +218,41 @@ def table(scored: Mapping[str, Mapping]) -> str:
     return "\n".join(rows)
 
 
+def _completion_text(completed: Completed) -> str:
+    rows = [
+        f"| {name} | {kind} | {row.level:.0%} | {row.covered:.2%} ({row.interval[0]:.2%} to {row.interval[1]:.2%}) "
+        f"| {row.sharpness:.2f} | {'holds' if row.holds else 'fails'} |"
+        for name, found in completed.calibrations.items()
+        for kind in ("posterior", "halved", "doubled", "prior")
+        for row in getattr(found, kind)
+    ]
+    return f"""
+## The bodies that fit
+
+The network tells k/m. Its error is Student's with {completed.error[0]:.1f} degrees of freedom and a scale of
+{completed.error[2]:.2g} 1/s² (fitted to the validation split): small for most, large for some. Which body has a k/m is
+up to the prior: given k/m, the mass has density proportional to m between the lightest and the heaviest person with
+that k/m. {completed.sentence()}
+
+![Bodies that fit](completion.png)
+
+| quantity | interval | should hold | holds (99 % interval) | width, as a part of the prior's | |
+|---|---|---|---|---|---|
+{chr(10).join(rows)}
+
+Halved and doubled intervals are negative controls: a test that they pass would be none. At 95 %, an interval twice as
+wide reaches beyond everybody. The prior taken for a posterior covers, too, but says nothing.
+"""
+
+
 def write_report(
-    run_folder: AnyPath, config: Mapping, result: Mapping, described: Manifest, scored: Mapping, sentences: list[str]
+    run_folder: AnyPath,
+    config: Mapping,
+    result: Mapping,
+    described: Manifest,
+    scored: Mapping,
+    sentences: list[str],
+    completed: Completed | None,
 ) -> None:
     """Writes report.md: the verdicts, the table, the figures and what they rest on.
 
@@ -227,6 +261,7 @@ def write_report(
         config, result, scored: contents of config.json, result.json and metrics.json.
         described: dataset that the run was trained on.
         sentences: one for each target.
+        completed: what the network's ratios say of mass and stiffness, if that is all there is.
     """
     settings = config["settings"]
     reasons = dict.fromkeys(entry["ceiling_reason"] for entry in scored.values() if not entry["recoverable"])
@@ -246,7 +281,7 @@ Intervals are the delta method's for n = {n:,} independent records of the test s
 ![Estimate against truth](scatter.png)
 
 ![Learning curves](learning_curves.png)
-
+{"" if completed is None else _completion_text(completed)}
 ## What this rests on
 
 - Data: {described.folder} (dataset {described.identity}). {described.summary()}
