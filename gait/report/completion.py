@@ -66,7 +66,7 @@ def _coverage(axis: Axes, completed: Completed) -> None:
         sharp = sum(row.sharpness for row in rows) / len(rows)
         axis.plot(
             [row.level for row in rows], [row.covered for row in rows], marks, color=colour, ms=6, lw=1.2,
-            label=f"{label}; width {sharp:.2f} of the prior's",
+            label=f"{label}; width {sharp:.2f} of the prior's", mfc="none" if kind == "prior" else None, zorder=3,
         )  # fmt: skip
     axis.set_xlim(0.4, 1.0)
     axis.set_ylim(0.0, 1.03)
