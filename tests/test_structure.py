@@ -12,7 +12,7 @@ from conftest import ROOT
 LADDER = [
     "errors", "remote", "files", "provenance", "progress", "scripting", "parameters", "model", "integrators",
     "channels", "scenarios", "population", "observation", "manifest", "runs", "dataset", "network", "training",
-    "identifiability", "ceilings", "dependence", "completion", "prospects", "experiment", "metrics", "report",
+    "dependence", "identifiability", "ceilings", "completion", "prospects", "experiment", "metrics", "report",
     "foresight", "evaluation",
 ]  # fmt: skip
 """Lowest first: a module imports only what stands before it."""

@@ -6,8 +6,20 @@
 ['k/m', 'l0']
 """
 
+from gait.dependence import SampledCeiling, ceiling
 from gait.identifiability.analysis import Report, Verdict, analyse, listed, scaling_holds
 from gait.identifiability.derivatives import Jacobians, jacobians
 from gait.identifiability.symmetries import Counterexample
 
-__all__ = ["Counterexample", "Jacobians", "Report", "Verdict", "analyse", "jacobians", "listed", "scaling_holds"]
+__all__ = [
+    "Counterexample",
+    "Jacobians",
+    "Report",
+    "SampledCeiling",
+    "Verdict",
+    "analyse",
+    "ceiling",
+    "jacobians",
+    "listed",
+    "scaling_holds",
+]
