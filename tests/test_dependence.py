@@ -153,8 +153,9 @@ def test_mistakes(targets, inputs, names, message):
 @pytest.fixture(scope="module")
 def walks():
     """(x, y) recordings [n, 300] and m, k, l0, k/m [n, 4] of 20,000 of the paper's walkers."""
-    parameters, samples, _ = walk_records(Population(seed=5), range(20_000))
-    recordings = np.concatenate(observe(("x", "y"), samples), axis=1)
+    population = Population(seed=5)
+    parameters, samples, _ = walk_records(population, range(20_000))
+    recordings = np.concatenate(observe(("x", "y"), samples, population.conditions(parameters)), axis=1)
     m, k, l0 = parameters[:, : len(SUBJECT)].T
     return recordings, np.column_stack([m, k, l0, k / m])
 
