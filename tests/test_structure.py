@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 LADDER = [
-    "errors", "remote", "files", "provenance", "progress", "scripting", "parameters", "model", "integrators",
+    "errors", "remote", "files", "provenance", "progress", "scripting", "machine", "parameters", "model", "integrators",
     "channels", "scenarios", "population", "manifest", "runs", "dataset", "network", "training", "ceilings", "metrics",
     "report", "evaluation",
 ]  # fmt: skip

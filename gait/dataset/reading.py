@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import tensorflow as tf
 from gait import files, manifest
 from gait.dataset.records import RecordTemplate, parse
 from gait.errors import InputError
+from gait.machine import cores
 from gait.manifest import Manifest
 
 _PIECE = 4_000_000  # bytes; so few are still in the processor's cache when their checksum has been taken
@@ -72,7 +72,7 @@ def scan(described: Manifest, split: str, channels: tuple[str, ...], take: Calla
             f"{described.command()} --overwrite"
         )
     results, first, stop = [], 0, threading.Event()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         jobs = []
         for name in described.shards(split):
             jobs.append(pool.submit(_scan_shard, described, name, first, channels, template, take, stop))
