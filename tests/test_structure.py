@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 
 LADDER = [
-    "errors", "remote", "files", "provenance", "progress", "scripting", "parameters", "model", "integrators",
-    "channels", "scenarios", "population", "observation", "manifest", "runs", "dataset", "network", "training",
+    "errors", "remote", "files", "provenance", "progress", "scripting", "machine", "parameters", "model",
+    "integrators", "channels", "scenarios", "population", "observation", "manifest", "runs", "dataset", "network", "training",
     "dependence", "identifiability", "ceilings", "completion", "prospects", "experiment", "metrics", "report",
     "foresight", "evaluation",
 ]  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import tensorflow as tf
 from gait import files, manifest
 from gait.dataset.records import RecordTemplate, parse
 from gait.errors import InputError
+from gait.machine import cores
 from gait.manifest import Manifest
 
 _PIECE = 4_000_000  # bytes; so few are still in the processor's cache when their checksum has been taken
@@ -82,7 +82,7 @@ def scan(
             f"{described.command()} --overwrite"
         )
     results, stop = [], threading.Event()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         jobs = [
             pool.submit(_scan_shard, described, name, first, channels, template, take, stop)
             for name, first in list(zip(names, starts, strict=True))[:shards]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -16,6 +15,7 @@ from gait.dataset.records import serialised
 from gait.dataset.shards import written_here
 from gait.errors import InputError
 from gait.files import AnyPath
+from gait.machine import cores
 from gait.manifest import Manifest, Plan, Shard
 from gait.model import Outcome
 from gait.progress import ProgressBar
@@ -68,7 +68,7 @@ def write(
     with contextlib.ExitStack() as stack:
         workforce: _Workforce
         if cluster is None:
-            workforce = functools.partial(written_here, workers=workers or os.cpu_count() or 1)
+            workforce = functools.partial(written_here, workers=workers or cores())
         else:
             workforce = functools.partial(written_there, client=stack.enter_context(connected(cluster)))
             folder = folder.resolve()  # the workers stand elsewhere

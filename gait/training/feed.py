@@ -71,7 +71,7 @@ class Moments:
 
 def _standardise(array: np.ndarray, moments: Moments) -> None:
     """Standardises an array in place, on all cores, a part that fits in the cache at a time."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for _ in pool.map(lambda first: moments.standardised(array[first : first + 1000]), range(0, len(array), 1000)):
             pass
 

@@ -29,7 +29,7 @@ def use_threads_well() -> None:
     """One thread an operation, operations side by side: the layers are too small to be cut up further."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count() or 1)
+        tf.config.threading.set_inter_op_parallelism_threads(cores())
     except RuntimeError:  # TensorFlow is in use already, as in tests; this concerns nothing but speed
         return
 

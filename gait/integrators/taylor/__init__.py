@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from gait.integrators.conditions import Conditions, Recording
 from gait.integrators.taylor import lanes
 from gait.integrators.taylor.layout import LANES
 from gait.integrators.taylor.series import TOLERANCE
+from gait.machine import cores
 
 __all__ = ["TOLERANCE", "integrate"]
 
@@ -47,7 +47,7 @@ def integrate(conditions: Conditions, times: np.ndarray, duration: float, thread
         InputError: if a walker's motion is too fast to be followed.
     """
     count = len(conditions.mass)
-    threads = min(threads or os.cpu_count() or 1, max(1, count // LANES))
+    threads = min(threads or cores(), max(1, count // LANES))
     events = 16 + int(4.0 * duration)
     with _patience():
         while True:

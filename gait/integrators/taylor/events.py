@@ -18,7 +18,7 @@ from gait import model
 from gait.integrators.taylor.layout import LANES, ORDER, ROW, compiled
 from gait.integrators.taylor.series import evaluate, total, value_and_slope
 from gait.integrators.taylor.symbols import choose, larger, smaller
-from gait.model import Event, Phase
+from gait.model import Event, Phase, TouchdownRule
 
 TIE = 1e-12
 """Events closer together than this fraction of a step happen at the same time."""
@@ -32,6 +32,33 @@ _LEAD = 4  # order up to which a gap is bounded term by term
 
 
 # In all lanes at once ------------------------------------------------------------------------
+
+
+@compiled
+def swing_span(rule, target):
+    """Where the swing leg's foothold will be [m], as far as that is known before the touchdown."""
+    return target if rule == TouchdownRule.STEP_LENGTH else 0.0
+
+
+@compiled
+def set_gaps(work, rule):
+    """The gaps of each lane's phase as sums of r², x, y and a constant."""
+    for lane in range(LANES):
+        double = work[ROW.phase + lane] == Phase.DOUBLE_SUPPORT.value
+        span, l_rear, l_front = work[ROW.span + lane], work[ROW.l_rear + lane], work[ROW.l_front + lane]
+        rear_c, front_c = model.rear_gap(0.0, l_rear), model.front_gap(0.0, 0.0, span, l_front)
+        if rule == TouchdownRule.STEP_LENGTH:
+            r2, x, y, c = -1.0, 2.0 * span, 0.0, -front_c
+        else:
+            r2, x, y, c = 0.0, 0.0, -1.0, -model.height_gap(0.0, l_front * work[ROW.sine + lane])
+        work[ROW.a_r2 + lane] = 1.0 if double else r2
+        work[ROW.a_x + lane] = 0.0 if double else x
+        work[ROW.a_y + lane] = 0.0 if double else y
+        work[ROW.a_c + lane] = rear_c if double else c
+        work[ROW.b_r2 + lane] = 1.0
+        work[ROW.b_x + lane] = -2.0 * span if double else 0.0
+        work[ROW.b_c + lane] = front_c if double else rear_c
+        work[ROW.fall_height + lane] = model.FALL_FRACTION * l_rear
 
 
 def _bounds(leading, rest):
@@ -53,40 +80,43 @@ def verdict(x, y, s, gaps) -> dict:
     """Sorts a step into the three cases, and guesses where gap a rises through zero if it does.
 
     Args:
-        x, y, s: polynomials in the fraction of the step: the motion, and r² of the rear leg.
+        x, y, s: polynomials in the fraction of the step: the motion, and r²/2 of the rear leg.
         gaps: has the rows `GAPS` and `armed` as attributes.
 
     Returns:
         New values of the rows armed, verdict, at, low, high and correction.
     """
+    a_r2, b_r2 = 2.0 * gaps.a_r2, 2.0 * gaps.b_r2
+    a = [a_r2 * s[n] + gaps.a_x * x[n] + gaps.a_y * y[n] for n in range(_LEAD + 1)]
+    b = [b_r2 * s[n] + gaps.b_x * x[n] for n in range(_LEAD + 1)]
+    a[0], b[0] = a[0] + gaps.a_c, b[0] + gaps.b_c
+    x_end, y_end = total(x), total(y)
+    a_end = gaps.a_r2 * (x_end * x_end + y_end * y_end) + gaps.a_x * x_end + gaps.a_y * y_end + gaps.a_c
+
+    # The root, if the inverse of gap a were the cubic with its values and slopes at both ends;
+    # and one round of Newton's method with the leading terms. That takes long, so it comes first.
+    rise = a_end - a[0]
+    u = -a[0] / rise
+    slope_end = total(_slopes(a))
+    root = u * u * (3.0 - 2.0 * u) + rise * u * (1.0 - u) * ((1.0 - u) * slope_end - u * a[1]) / (a[1] * slope_end)
+    value, slope = value_and_slope(a, root)
+    root = smaller(larger(root - value / slope, 0.0), 1.0)
+
     # At most so much do the terms beyond the leading ones add to a slope, and a fifth of it to a value.
     s_rest, x_rest, y_rest = (total(abs(c) for c in _slopes(series)[_LEAD:]) for series in (s, x, y))
-    a = [gaps.a_r2 * s[n] + gaps.a_x * x[n] + gaps.a_y * y[n] for n in range(_LEAD + 1)]
-    b = [gaps.b_r2 * s[n] + gaps.b_x * x[n] for n in range(_LEAD + 1)]
-    a[0], b[0] = a[0] + gaps.a_c, b[0] + gaps.b_c
-    a_rest = abs(gaps.a_r2) * s_rest + abs(gaps.a_x) * x_rest + abs(gaps.a_y) * y_rest
-    b_rest = abs(gaps.b_r2) * s_rest + abs(gaps.b_x) * x_rest
+    a_rest = abs(a_r2) * s_rest + abs(gaps.a_x) * x_rest + abs(gaps.a_y) * y_rest
+    b_rest = abs(b_r2) * s_rest + abs(gaps.b_x) * x_rest
     _, a_high = _bounds(a, a_rest * (1 / (_LEAD + 1)))
     _, b_high = _bounds(b, b_rest * (1 / (_LEAD + 1)))
     a_slope_low, a_slope_high = _bounds(_slopes(a), a_rest)
     _, b_slope_high = _bounds(_slopes(b), b_rest)
     least_speed = x[1] - total(abs(c) for c in _slopes(x)[1:_LEAD]) - x_rest
     least_height = y[0] - total(abs(c) for c in y[1 : _LEAD + 1]) - y_rest
-    x_end, y_end = total(x), total(y)
-    a_end = gaps.a_r2 * (x_end * x_end + y_end * y_end) + gaps.a_x * x_end + gaps.a_y * y_end + gaps.a_c
 
     nothing_else = ((b_high < 0.0) | (b_slope_high <= 0.0)) & (least_speed > 0.0) & (least_height > gaps.fall_height)
     rises = (a_slope_low > 0.0) & (a[0] < 0.0)
     never = (a_high < 0.0) | (a_slope_high <= 0.0) | (rises & (a_end < 0.0))
     case = choose(nothing_else, choose(never, NO_EVENT, choose(rises, ONE_RISE, UNCLEAR)), UNCLEAR)
-
-    # The root, if the inverse of gap a were the cubic with its values and slopes at both ends;
-    # and one round of Newton's method with the leading terms.
-    rise = a_end - a[0]
-    u = -a[0] / rise
-    root = u * u * (3.0 - 2.0 * u) + rise * u * (1.0 - u) * ((1.0 - u) / a[1] - u / total(_slopes(a)))
-    value, slope = value_and_slope(a, root)
-    root = smaller(larger(root - value / slope, 0.0), 1.0)
     return {
         # Gap a is an event at the very start only if it was below zero before: a touchdown is a fall into reach.
         "armed": choose(a[0] <= 0.0, 1.0, gaps.armed),
@@ -100,7 +130,10 @@ def verdict(x, y, s, gaps) -> dict:
 
 @compiled
 def close_in(work):
-    """Newton's method, kept inside a bracket, for the lanes with one rise; the others stay at the step's end."""
+    """Newton's method, kept inside a bracket, for the lanes with one rise; the others stay at the step's end.
+
+    Sets event and end. Returns the number of lanes that are unclear, among them those not closed in on.
+    """
     for _ in range(ROUNDS):
         evaluate(work)
         for lane in range(LANES):
@@ -119,25 +152,36 @@ def close_in(work):
             work[ROW.correction + lane] = abs(newton - at) if rises else 0.0
             work[ROW.at + lane] = newton if rises else 1.0
             work[ROW.low + lane], work[ROW.high + lane] = low, high
+    unclear = 0
+    for lane in range(LANES):
+        verdict = work[ROW.verdict + lane]
+        verdict = UNCLEAR if work[ROW.correction + lane] > CONVERGED else verdict
+        leg_event = Event.TAKEOFF.value if work[ROW.phase + lane] > 0.0 else Event.TOUCHDOWN.value
+        work[ROW.event + lane] = leg_event if verdict == ONE_RISE else -1.0
+        work[ROW.end + lane], work[ROW.verdict + lane] = work[ROW.at + lane], verdict
+        unclear += verdict == UNCLEAR
+    return unclear
 
 
 # Lane by lane --------------------------------------------------------------------------------
 
 
 @compiled
-def search(work, lane, phase, gap):
+def search(work, lane, space):
     """The first event of a lane's step and its time; without one, (-1, 1.0).
 
-    Where two events fall together, the one named first in `gait.model.Event` counts. `gap` is
-    space for one polynomial.
+    Where two events fall together, the one named first in `gait.model.Event` counts. `space` is
+    for two polynomials.
     """
     event, end = -1, 1.0
-    single = phase == Phase.SINGLE_SUPPORT
-    _gap_a(work, lane, gap)
+    r2, gap = space
+    single = work[ROW.phase + lane] == Phase.SINGLE_SUPPORT.value
+    _squared_length(work, lane, r2)
+    _gap_a(work, lane, r2, gap)
     time = first_rise(gap, end, work[ROW.armed + lane] > 0.0)
     if time <= end:
         event, end = Event.TOUCHDOWN.value if single else Event.TAKEOFF.value, time
-    _gap_b(work, lane, gap)
+    _gap_b(work, lane, r2, gap)
     time = first_rise(gap, end, True)
     if time < end - TIE or (event < 0 and time <= end):
         event, end = Event.FLIGHT.value if single else Event.STUMBLE.value, time
@@ -153,29 +197,32 @@ def search(work, lane, phase, gap):
 
 
 @compiled
-def _square(work, lane, n):
-    """Coefficient n of x² + y²."""
-    total = 0.0
-    for j in range(n + 1):
-        k = n - j
-        total += work[ROW.x0 + j * LANES + lane] * work[ROW.x0 + k * LANES + lane]
-        total += work[ROW.y0 + j * LANES + lane] * work[ROW.y0 + k * LANES + lane]
-    return total
+def _squared_length(work, lane, r2):
+    """x² + y²: of each product of two different coefficients there are two."""
+    for n in range(ORDER + 1):
+        total = 0.0
+        for j in range((n + 1) // 2):
+            k = n - j
+            total += work[ROW.x0 + j * LANES + lane] * work[ROW.x0 + k * LANES + lane]
+            total += work[ROW.y0 + j * LANES + lane] * work[ROW.y0 + k * LANES + lane]
+        total *= 2.0
+        if n % 2 == 0:
+            total += work[ROW.x0 + n // 2 * LANES + lane] ** 2 + work[ROW.y0 + n // 2 * LANES + lane] ** 2
+        r2[n] = total
 
 
 @compiled
-def _gap_a(work, lane, gap):
+def _gap_a(work, lane, r2, gap):
     for n in range(ORDER + 1):
         x, y = work[ROW.x0 + n * LANES + lane], work[ROW.y0 + n * LANES + lane]
-        gap[n] = work[ROW.a_r2 + lane] * _square(work, lane, n) + work[ROW.a_x + lane] * x + work[ROW.a_y + lane] * y
+        gap[n] = work[ROW.a_r2 + lane] * r2[n] + work[ROW.a_x + lane] * x + work[ROW.a_y + lane] * y
     gap[0] += work[ROW.a_c + lane]
 
 
 @compiled
-def _gap_b(work, lane, gap):
+def _gap_b(work, lane, r2, gap):
     for n in range(ORDER + 1):
-        x = work[ROW.x0 + n * LANES + lane]
-        gap[n] = work[ROW.b_r2 + lane] * _square(work, lane, n) + work[ROW.b_x + lane] * x
+        gap[n] = work[ROW.b_r2 + lane] * r2[n] + work[ROW.b_x + lane] * work[ROW.x0 + n * LANES + lane]
     gap[0] += work[ROW.b_c + lane]
 
 

@@ -1,9 +1,9 @@
 """The power series of one step: recurrences, length of the step, evaluation.
 
-With r the length of a leg and w = 1/r, the rear leg pulls by p = rho (l0 w - 1) per unit of
-length and the front leg, with length u and v = 1/u, by q. Then x'' = (p + q) x - q d and
-y'' = (p + q) y - g. Coefficient n of a product is a sum over the coefficients up to n of its
-factors; r r = r² gives coefficient n of r from those of r², and r w = 1 that of w.
+With r the length of a leg, the rear leg pulls by p = rho (l0/r - 1) per unit of length and the
+front leg, with its length, by q. Then x'' = (p + q) x - q d and y'' = (p + q) y - g. Coefficient n
+of a product is a sum over the coefficients up to n of its factors; r r = r² gives coefficient n
+of r from those of r², and r (l0/r) = l0 that of l0/r.
 
 The functions take and return numbers, or symbols for the compiled code (see `symbols`), in
 which everything is written out: as loops it takes twice as long.
@@ -12,16 +12,23 @@ which everything is written out: as loops it takes twice as long.
 from __future__ import annotations
 
 import functools
-import math
 import operator
 
 import numpy as np
 
 from gait.integrators.taylor.layout import ORDER, X, Y
-from gait.integrators.taylor.symbols import lane_loop, larger, smaller
+from gait.integrators.taylor.symbols import choose, double, lane_loop, larger, quick_root, single, smaller
 
-TOLERANCE = 1e-16
-"""Size [m] of the last term of a series at the end of its step: half a unit in the last place."""
+TOLERANCE = 4e-16
+"""Size [m] of the last term of a series at the end of its step: a few units in the last place.
+
+It may come to 2.7 times as much, see `quick_root`.
+"""
+SINGLE_FROM = 8
+"""From this coefficient of the acceleration on, series are continued in single precision, in half the time.
+
+A step is so short that these terms of the position are below 1e-9 m; what they lack is then below 1e-16 m.
+"""
 
 
 def total(terms):
@@ -39,34 +46,43 @@ def _product(a, b, n: int):
     return total(a[j] * b[n - j] for j in outwards)
 
 
-def _squares(series, n: int, first: int = 0):
-    """Coefficient n of the sum of the squares of some series, without the terms in coefficients below `first`."""
+def _half_square(series, n: int, first: int = 0):
+    """Coefficient n of half the sum of the squares of some series, without the terms in coefficients below `first`."""
     pairs = [a[j] * a[n - j] for j in reversed(range(first, (n + 1) // 2)) for a in series]
-    middle = [a[n // 2] * a[n // 2] for a in series if n % 2 == 0 and n // 2 >= first]
-    return total([*([2.0 * total(pairs)] if pairs else []), *middle])
+    middle = [0.5 * a[n // 2] * a[n // 2] for a in series if n % 2 == 0 and n // 2 >= first]
+    return total(middle + pairs)
 
 
-class _Length:
-    """Series of a length, from that of its square, and of the inverse length."""
+class _Pull:
+    """Series of rho l0 / r, by which a leg of length r pulls, from the series of r²/2.
 
-    def __init__(self, square):
-        self._square, self._length, self.inverse = square, [], []
+    It is made with u = -r/r(0), since then neither u u = r²/r(0)² nor u (rho l0 / r) = -rho l0 / r(0)
+    leaves anything to be multiplied with at every order.
+    """
+
+    def __init__(self, strength, half_square):
+        self._strength, self._half_square, self._u, self.series = strength, half_square, [], []
 
     def extend(self, n: int) -> None:
-        """Adds coefficient n, the square's being known."""
-        r, w = self._length, self.inverse
+        """Adds coefficient n, that of r²/2 being known."""
+        half, u = self._half_square, self._u
         if n == 0:
-            r.append(np.sqrt(self._square[0]))
-            w.append(1.0 / r[0])
-            self._half, self._minus = 0.5 * w[0], -w[0]
+            self._inverse = 0.5 / half[0]
+            u.append(-1.0)
+            self.series.append(self._strength * (np.sqrt(2.0 * half[0]) * self._inverse))
             return
-        known = _squares([r], n, first=1) if n > 1 else 0.0
-        r.append((self._square[n] - known) * self._half)
-        w.append(_product(r[1:], w, n - 1) * self._minus)
+        longer = half[n] * self._inverse
+        u.append(_half_square([u], n, first=1) - longer if n > 1 else -longer)
+        self.series.append(_product(u[1:], self.series, n - 1))
+
+    def to_single(self) -> None:
+        """Continues in single precision."""
+        self._inverse = single(self._inverse)
+        self._u[1:], self.series[:] = map(single, self._u[1:]), map(single, self.series)
 
 
 def motion(x, y, span, rho_rear, l_rear, rho_front, l_front, gravity):
-    """Series of the motion in time, from a state.
+    """Series of the motion in time, from a state. Any unit of time will do, here it is called s.
 
     Args:
         x, y: the first two coefficients of each: position [m] and velocity [m/s].
@@ -75,36 +91,47 @@ def motion(x, y, span, rho_rear, l_rear, rho_front, l_front, gravity):
 
     Returns:
         x, y: all coefficients, m/s^n.
-        s: those of r² of the rear leg but for the last two, which nothing needs, m²/s^n.
+        s: those of r²/2 of the rear leg but for the last two, m²/s^n.
     """
     x, y, s, f, p = [*x], [*y], [], [], []
-    rear, front = _Length(s), _Length(f)
-    pull_rear, pull_front, twice_span = rho_rear * l_rear, rho_front * l_front, 2.0 * span
+    rear, front = _Pull(rho_rear * l_rear, s), _Pull(rho_front * l_front, f)
     for n in range(ORDER - 1):
-        s.append(_squares([x, y], n))
-        f.append(s[n] - twice_span * x[n] + span * span if n == 0 else s[n] - twice_span * x[n])
+        if n == SINGLE_FROM:
+            exact = [*x], [*y], [*s]
+            for series in (x, y, s, f, p):
+                series[:] = map(single, series)
+            rear.to_single()
+            front.to_single()
+            span = single(span)
+        s.append(_half_square([x, y], n))
+        f.append(s[n] - span * x[n])
+        if n == 0:
+            f[0] = f[0] + 0.5 * span * span
         rear.extend(n)
         front.extend(n)
-        q = pull_front * front.inverse[n] - (rho_front if n == 0 else 0.0)
-        p.append(pull_rear * rear.inverse[n] + q - (rho_rear if n == 0 else 0.0))
+        pull, q = rear.series[n], front.series[n]
+        if n == 0:
+            pull, q = pull - rho_rear, q - rho_front
+        p.append(pull + q)
+        ax, ay = _product(p, x, n) - span * q, _product(p, y, n)
+        if n == 0:
+            ay = ay - gravity
         twice_integrated = 1.0 / ((n + 1) * (n + 2))
-        x.append((_product(p, x, n) - span * q) * twice_integrated)
-        y.append((_product(p, y, n) - (gravity if n == 0 else 0.0)) * twice_integrated)
-    return x, y, s
+        x.append(ax * twice_integrated)
+        y.append(ay * twice_integrated)
+    return [[*known, *map(double, series[len(known) :])] for known, series in zip(exact, (x, y, s), strict=True)]
 
 
 def step_of(x, y, remaining):
-    """Length of the step [s]: the last term has shrunk to the tolerance, or no time remains.
+    """Length of the step, in the series' unit of time: the last term has shrunk to the tolerance, or no time remains.
 
     By chance the last coefficient may be small; so the one before is looked at too, as if its power
     were the last, for then one root does for both.
     """
     sizes = [abs(coefficient) for series in (x, y) for coefficient in series[ORDER - 1 :]]
-    # What is not a number is not smaller than 1e-200, so it stays; `lanes` ends a walk that has no step.
-    root = TOLERANCE / larger(1e-200, larger(larger(sizes[0], sizes[1]), larger(sizes[2], sizes[3])))
-    for _ in range(int(math.log2(ORDER))):  # of order 2^k, a root is k square roots
-        root = np.sqrt(root)
-    return smaller(remaining, root)
+    size = larger(1e-200, larger(larger(sizes[0], sizes[1]), larger(sizes[2], sizes[3])))
+    # Whose motion is too fast for numbers has no step; `lanes` ends such a walk.
+    return smaller(remaining, choose(size < 1e200, quick_root(TOLERANCE, size, ORDER), 0.0))
 
 
 def scaled(step, *series):

@@ -8,26 +8,32 @@ three times as long over it.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 
+import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gait.integrators.taylor.layout import LANES, ROW, compiled
+from gait.integrators.taylor.layout import LANES, LINE, ROW, compiled
 
 _FUSED = ("contract",)
 
 
 class Symbol:
-    """A float64, or the result of a comparison; arithmetic emits instructions."""
+    """A float64, a float32 (see `single`), or the result of a comparison; arithmetic emits instructions."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value):
         self._builder, self.value = builder, value
 
     def _new(self, emit: str, *operands, **options) -> Symbol:
-        return Symbol(self._builder, getattr(self._builder, emit)(*map(_value, operands), **options))
+        return Symbol(self._builder, getattr(self._builder, emit)(*map(self._like, operands), **options))
+
+    def _like(self, number) -> ir.Value:
+        return _value(number, self.value.type)
 
     def __add__(self, other):
         return self._new("fadd", self, other, flags=_FUSED)
@@ -64,17 +70,17 @@ class Symbol:
         return self._call("llvm.sqrt")
 
     def _call(self, name: str) -> Symbol:
-        function = self._builder.module.declare_intrinsic(name, [ir.DoubleType()])
+        function = self._builder.module.declare_intrinsic(name, [self.value.type])
         return Symbol(self._builder, self._builder.call(function, [self.value]))
 
     def __lt__(self, other):
-        return Symbol(self._builder, self._builder.fcmp_ordered("<", self.value, _value(other)))
+        return Symbol(self._builder, self._builder.fcmp_ordered("<", self.value, self._like(other)))
 
     def __gt__(self, other):
-        return Symbol(self._builder, self._builder.fcmp_ordered(">", self.value, _value(other)))
+        return Symbol(self._builder, self._builder.fcmp_ordered(">", self.value, self._like(other)))
 
     def __le__(self, other):
-        return Symbol(self._builder, self._builder.fcmp_ordered("<=", self.value, _value(other)))
+        return Symbol(self._builder, self._builder.fcmp_ordered("<=", self.value, self._like(other)))
 
     def __and__(self, other):
         return self._new("and_", self, other)
@@ -86,15 +92,48 @@ class Symbol:
         raise TypeError("What a symbol is, is known only when the compiled code runs: use `choose`.")
 
 
-def _value(number) -> ir.Value:
-    return number.value if isinstance(number, Symbol) else ir.Constant(ir.DoubleType(), float(number))
+def _value(number, kind: ir.Type) -> ir.Value:
+    return number.value if isinstance(number, Symbol) else ir.Constant(kind, float(number))
+
+
+def single(number):
+    """The number rounded to float32. Arithmetic with others of them takes half the time."""
+    if not isinstance(number, Symbol):
+        return np.float32(number)
+    return Symbol(number._builder, number._builder.fptrunc(number.value, ir.FloatType()))
+
+
+def double(number):
+    """A float32 as a float64."""
+    if not isinstance(number, Symbol):
+        return float(number)
+    return Symbol(number._builder, number._builder.fpext(number.value, ir.DoubleType()))
 
 
 def choose(condition, yes, no):
     """`yes` if the condition holds, else `no`."""
     if not isinstance(condition, Symbol):
         return yes if condition else no
-    return condition._new("select", condition, yes, no)
+    kind = next((number.value.type for number in (yes, no) if isinstance(number, Symbol)), ir.DoubleType())
+    branches = [_value(number, kind) for number in (yes, no)]
+    return Symbol(condition._builder, condition._builder.select(condition.value, *branches))
+
+
+def quick_root(constant: float, number, degree: int):
+    """A root of constant/number, both positive, or up to 6 per cent more; the degree is a power of two.
+
+    The bits of a positive float64, read as an integer, are its logarithm but for a scale and an
+    offset: exactly at powers of two, and interpolated in between. So division and root are a
+    subtraction and a shift.
+    """
+    if not isinstance(number, Symbol):
+        return (constant / number) ** (1.0 / degree)
+    integer, builder = ir.IntType(64), number._builder
+    of_one = 1023 << 52
+    of_constant = of_one + int(math.log2(constant) * (1 << 52))
+    shifted = builder.lshr(builder.bitcast(number.value, integer), ir.Constant(integer, degree.bit_length() - 1))
+    bits = builder.sub(ir.Constant(integer, of_one + of_constant // degree), shifted)
+    return Symbol(builder, builder.bitcast(bits, ir.DoubleType()))
 
 
 def larger(a, b):
@@ -126,9 +165,12 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
             def pointer(name: str) -> ir.Value:
                 return builder.gep(data, [builder.add(arguments[1], ir.Constant(ir.IntType(64), getattr(ROW, name)))])
 
+            # Most numbers will be kept on the stack: there, too, vectors should not straddle lines of the cache.
+            builder.function.attributes.add("nounwind")  # without any other, llvmlite forgets the alignment
+            builder.function.attributes.alignstack = LINE
             given = {name: Symbol(builder, builder.load(pointer(name))) for name in reads}
             for name, number in body(SimpleNamespace(**given)).items():
-                builder.store(_value(number), pointer(name))
+                builder.store(_value(number, ir.DoubleType()), pointer(name))
             return context.get_dummy_value()
 
         return types.void(work, lane), write_code
@@ -139,3 +181,21 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
             one_lane(work, lane)
 
     return all_lanes
+
+
+@intrinsic
+def uncounted(typing_context, arrays):
+    """The arrays of a named tuple without the counts of their users; the caller keeps them alive.
+
+    numba changes such a count at every use, atomically: that is slow, and slower still where threads share an array.
+    """
+
+    def write_code(context, builder, signature, arguments):
+        views = []
+        for kind, array in zip(arrays, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
+            view = context.make_array(kind)(context, builder, array)
+            view.meminfo = ir.Constant(view.meminfo.type, None)
+            views.append(view._getvalue())
+        return context.make_tuple(builder, arrays, views)
+
+    return arrays(arrays), write_code
