@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, run_script, small_plan
 
-from gait import dataset, evaluation, manifest
+from gait import dataset, evaluation, manifest, runs
 from gait.errors import InputError
 
 SCENARIOS = ("three_parameter", "two_parameter")
@@ -141,6 +141,15 @@ def test_evaluation_of_a_dataset_that_has_moved(experiment, tmp_path):
         assert "rest_length" in evaluation.evaluate(folder / "two_parameter", tmp_path / "moved").metrics
     finally:
         (tmp_path / "moved").rename(folder / "walks")
+
+
+def test_a_run_that_has_been_read_is_not_read_again(experiment, monkeypatch):
+    """evaluate.py reads it before TensorFlow loads; in a bucket, that is a download."""
+    folder, _ = experiment
+    finished = runs.read_finished(folder / "two_parameter")
+    monkeypatch.setattr(runs, "read_finished", lambda folder: pytest.fail("read again"))
+    metrics = evaluation.evaluate_finished(finished).metrics
+    assert metrics == json.loads((folder / "two_parameter" / "metrics.json").read_text())
 
 
 def test_evaluation_on_other_data_is_refused(experiment, tmp_path):

@@ -114,6 +114,8 @@ class Feed:
         of_an_epoch = self._permuted(inputs, targets) if settings.cache == "memory" else self._streamed()
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        # To rewrite a graph, tf.data copies the tensors in it: here the whole split once more, for no gain in speed.
+        options.experimental_optimization.apply_default_optimizations = False
         # The variable is read when an iterator is made, which Keras does at the beginning of an epoch.
         self.train = (
             tf.data.Dataset.range(1)
