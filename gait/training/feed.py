@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import math
 import operator
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +13,7 @@ import tensorflow as tf
 
 from gait import dataset
 from gait.errors import InputError
+from gait.machine import cores
 from gait.manifest import Manifest
 from gait.parameters import derive
 from gait.runs import Settings

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from gait import dataset, files, manifest, provenance, runs
 from gait.files import AnyPath
+from gait.machine import cores
 from gait.manifest import Manifest
 from gait.network import dense_network, in_physical_units
 from gait.runs import Run, Settings
