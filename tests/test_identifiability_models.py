@@ -12,15 +12,20 @@ STRUCTURAL = [name for name, known in MODELS.items() if known.noise is None]
 LOSING = [name for name in STRUCTURAL if {COMBINED, DEAD} & set(MODELS[name].verdicts.values())]
 
 
-@functools.cache
 def analysed(name, seed=0):
+    return _analysed(name, seed)
+
+
+@functools.cache
+def _analysed(name, seed):
     known = MODELS[name]
     options = {} if known.noise is None else {"noise": known.noise, "prior_sd": known.prior_sd}
     return identifiability.analyse(known.model, known.points(seed=seed), known.names, seed=seed, **options)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "seed"), [(name, seed) for name in MODELS for seed in (0, 1) if seed == 0 or "epidemic" not in name]
+)
 def test_verdicts(name, seed):
     assert analysed(name, seed).verdicts == MODELS[name].verdicts
 

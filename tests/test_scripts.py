@@ -61,7 +61,7 @@ def test_run_folder_has_the_files_of_the_contract(experiment):
     for scenario in SCENARIOS:
         assert {path.name for path in (folder / scenario).iterdir()} == {
             "config.json", "history.csv", "model.keras", "result.json", "learning_curves.png", "metrics.json",
-            "predictions.csv", "scatter.png", "report.md",
+            "predictions.csv", "scatter.png", "report.md", "completion.json", "completion.png",
         }  # fmt: skip
 
 
@@ -124,12 +124,29 @@ def test_report_and_figures(experiment):
         assert "Leg rest length (l0) can be known from x, y" in report
         assert "The test split was used for this report only" in report
         figures = re.findall(r"!\[.*\]\((.*)\)", report)
-        assert figures == ["scatter.png", "learning_curves.png"]
+        assert figures == ["scatter.png", "learning_curves.png", "completion.png"]
         for figure in figures:
             data = (folder / scenario / figure).read_bytes()
             (width,) = struct.unpack(">I", data[16:20])
             assert width > 400 * (columns - 1)
             assert len(data) > 20_000  # not a blank page
+
+
+def test_the_bodies_that_fit_cover_the_truth(experiment):
+    """Of both scenarios; with 500 walkers that is coarse, but half and twice the width are out."""
+    folder, printed = experiment
+    for scenario in SCENARIOS:
+        content = json.loads((folder / scenario / "completion.json").read_text())
+        assert len(content["examples"]) == 3
+        for found in content["calibrations"].values():
+            assert found["n"] == 500
+            assert all(row["holds"] for row in found["posterior"])
+            assert not any(row["holds"] for row in found["halved"])
+            assert not found["doubled"][0]["holds"]
+        assert "## The bodies that fit" in (folder / scenario / "report.md").read_text()
+        assert (
+            "Of 500 walkers, the mass that fits the network's k/m has the truth for" in printed[f"evaluate {scenario}"]
+        )
 
 
 def test_evaluation_of_a_dataset_that_has_moved(experiment, tmp_path):
