@@ -23,7 +23,7 @@ CONFIDENCE = 0.99
 """Of the interval around a counted coverage."""
 _UNEVEN = 0.001
 _EXAMPLES = (0.1, 0.5, 0.9)  # shares of people with a lower ratio
-_CELLS, _BEYOND = 256, 1e-6  # of the grid on which a ratio's density is tabulated; probability of errors beyond it
+_CELLS, _BEYOND = 128, 1e-6  # of the grid on which a ratio's density is tabulated; probability of errors beyond it
 
 
 def complete(

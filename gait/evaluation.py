@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -58,9 +59,12 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
     runs.read_history(run)
     described = _dataset(run_folder, config, data)
     inputs, targets = tuple(config["inputs"]), tuple(config["targets"])
-    split = dataset.load(described, "test", inputs)
-    estimate = dict(zip(targets, training.predict(run, split.inputs).T.astype(np.float64), strict=True))
-    prospects = foresee(inputs, (*targets, *DERIVED), described.population)
+    with ThreadPoolExecutor(1) as pool:
+        analysis = pool.submit(foresee, inputs, (*targets, *DERIVED), described.population)
+        split = dataset.load(described, "test", inputs)
+        network = training.estimator(run)
+        estimate = _named(targets, network(split.inputs))
+        prospects = analysis.result()
     scored, columns = {}, {"record": np.arange(len(split.inputs))}
     for name in dict.fromkeys((*targets, *DERIVED)):
         truth, estimated = derive(name, split.parameters), derive(name, estimate)
@@ -76,7 +80,7 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
         )
     predictions = pd.DataFrame(columns)
     sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
-    completed = _complete(finished, described, split, estimate) if prospects.only_the_ratio else None
+    completed = _complete(described, inputs, targets, network, split, estimate) if prospects.only_the_ratio else None
     with files.locked(run_folder):
         files.write_text(run_folder / "predictions.csv", _csv(predictions))
         files.write_json(run_folder / "metrics.json", scored)
@@ -95,17 +99,21 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
     )
 
 
-def _complete(finished: Finished, described: Manifest, split: dataset.Split, estimate: dict) -> Completed | None:
+def _named(targets: tuple[str, ...], columns: np.ndarray) -> dict[str, np.ndarray]:
+    """What a network returns, shape [n, t], by the targets' names."""
+    return dict(zip(targets, columns.T.astype(np.float64), strict=True))
+
+
+def _complete(described: Manifest, inputs, targets, network, split: dataset.Split, estimate: dict) -> Completed | None:
     """Bodies that fit the network's ratios, and how often they hold the truth; None if it does not tell the ratio.
 
     How far off the ratios are is taken from the validation split: the test split is for counting only.
     """
-    inputs, targets = tuple(finished.config["inputs"]), tuple(finished.config["targets"])
     ratio = derive("stiffness_to_mass", estimate)
     if ratio is None:
         return None
     known = dataset.load(described, "validation", inputs, enough=_PEOPLE)
-    guessed = dict(zip(targets, training.predict(finished.run, known.inputs).T.astype(np.float64), strict=True))
+    guessed = _named(targets, network(known.inputs))
     misses = derive("stiffness_to_mass", guessed) - derive("stiffness_to_mass", known.parameters)
     people = slice(0, _PEOPLE)
     return Completed.of(

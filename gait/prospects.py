@@ -14,8 +14,8 @@ from gait.observation import Observation, unit
 from gait.parameters import NAMES, QUANTITIES, SUBJECT, Uniform, derive
 from gait.population import Population
 
-POINTS = 24
-"""Walkers at which derivatives are taken."""
+POINTS, POINTS_OF_REMEDIES = 24, 10
+"""Walkers at which derivatives are taken: of the observation, and of what could be measured in addition."""
 _EXTRA = (
     ((), ("mass",), "the body mass"),
     (("fy",), (), "the vertical ground reaction force in newtons"),
@@ -177,8 +177,10 @@ def foresee(
     return Prospects(observation, noise, report, verdicts, ceilings, _remedies(observation, missing, seed))
 
 
-def _analysis(observation: Observation, noise: dict[str, float] | None, seed: int) -> identifiability.Report:
-    points = observation.draw(POINTS, np.random.default_rng(seed))
+def _analysis(
+    observation: Observation, noise: dict[str, float] | None, seed: int, count: int = POINTS
+) -> identifiability.Report:
+    points = observation.draw(count, np.random.default_rng(seed))
     sd = None if noise is None else observation.noise(noise)
     return identifiability.analyse(
         observation.outputs, points, observation.names, noise=sd, prior_sd=observation.prior_sd, seed=seed
@@ -224,7 +226,7 @@ def _remedies(observation: Observation, missing: list[str], seed: int) -> tuple[
         more = dataclasses.replace(
             observation, channels=observation.channels + added, measured=observation.measured + weighed
         )
-        report = _analysis(more, None, seed)
+        report = _analysis(more, None, seed, POINTS_OF_REMEDIES)
         recovered = tuple(name for name in missing if _verdict(report, name) == Verdict.RECOVERABLE)
         found.append(Remedy(words, recovered))
         if recovered and channels:

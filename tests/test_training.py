@@ -175,7 +175,7 @@ def test_run_folder(small_dataset, finished_run):
 def test_history_tells_the_loss_of_the_saved_model(small_dataset, finished_run):
     """The saved model, on raw recordings, has the best validation R² of the history."""
     split = dataset.load(manifest.read(small_dataset), "validation", ("x", "y"))
-    estimate = training.predict(Run(finished_run), split.inputs)
+    estimate = training.estimator(Run(finished_run))(split.inputs)
     best = min(history(finished_run), key=lambda row: float(row["val_loss"]))
     truth = split.parameters["rest_length"]
     r2 = 1 - np.mean((truth - estimate[:, 1]) ** 2) / truth.var()
@@ -195,7 +195,7 @@ def test_model_loads_in_plain_keras(small_dataset, finished_run, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     outputs = np.load(tmp_path / "outputs.npy")
-    np.testing.assert_array_equal(outputs, training.predict(Run(finished_run), split.inputs))
+    np.testing.assert_array_equal(outputs, training.estimator(Run(finished_run))(split.inputs))
     assert outputs[:, 0].mean() == pytest.approx(133, abs=3)
     assert outputs[:, 1].mean() == pytest.approx(0.7, abs=0.01)
 
@@ -242,7 +242,7 @@ def test_a_run_in_a_bucket_ends_like_one_on_a_disk(small_dataset, finished_run, 
     assert "rest_length" in evaluation.evaluate(bucket / "run").metrics  # finds the data by its configuration
     assert {path.name for path in (bucket / "run").iterdir()} == {
         "config.json", "history.csv", "model.keras", "result.json", "learning_curves.png", "metrics.json",
-        "predictions.csv", "scatter.png", "report.md",
+        "predictions.csv", "scatter.png", "report.md", "completion.json", "completion.png",
     }  # fmt: skip
     assert (bucket / "run" / "scatter.png").read_bytes().startswith(b"\x89PNG")
 

@@ -1,7 +1,7 @@
 """Fitting the network: data feed, history and checkpoints, device strategy and the finished model."""
 
 from gait.training.feed import Feed, Moments
-from gait.training.fitting import choose_strategy, compiled_network, predict, train, use_threads_well
+from gait.training.fitting import choose_strategy, compiled_network, estimator, train, use_threads_well
 from gait.training.journal import R2, Journal
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "Moments",
     "choose_strategy",
     "compiled_network",
-    "predict",
+    "estimator",
     "train",
     "use_threads_well",
 ]

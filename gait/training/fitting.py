@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -143,16 +145,16 @@ def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.
     return core
 
 
-def predict(run: Run, inputs: np.ndarray) -> np.ndarray:
-    """Estimates of a finished run's network.
+def estimator(run: Run) -> Callable[[np.ndarray], np.ndarray]:
+    """A finished run's network as a function.
 
     Args:
         run: see `gait.runs.read_finished`.
-        inputs: recordings, shape [n, c * samples], SI units.
 
     Returns:
-        Targets in the run's order, shape [n, t], SI units, float32.
+        Maps recordings, shape [n, c * samples], SI units, to targets in the run's order, shape [n, t], SI
+        units, float32.
     """
     with files.local_copy(run.model) as path:
         model = keras.saving.load_model(path, compile=False)
-    return model.predict(inputs, batch_size=VALIDATION_BATCH, verbose=0)
+    return lambda inputs: model.predict(inputs, batch_size=VALIDATION_BATCH, verbose=0)
