@@ -16,12 +16,12 @@ from gait.files import AnyPath
 from gait.manifest import Manifest
 from gait.metrics import score, sentence
 from gait.parameters import QUANTITIES, derive
-from gait.prospects import foresee
+from gait.prospects import Prospects, foresee
 from gait.runs import Finished
 
 HIDDEN_BY_RATIO = ("mass", "stiffness")
 """What cannot be known when k/m can; the best estimate of either follows from k/m."""
-_PEOPLE = 20_000  # of the test split, for the coverage; and of the validation split, for the error
+_PEOPLE = 10_000  # of the test split, for the coverage; and of the validation split, for the error
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if quantity.derive)
 
 
@@ -59,14 +59,37 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
     runs.read_history(run)
     described = _dataset(run_folder, config, data)
     inputs, targets = tuple(config["inputs"]), tuple(config["targets"])
+    # What needs no network is computed beside it.
     with ThreadPoolExecutor(1) as pool:
         analysis = pool.submit(foresee, inputs, (*targets, *DERIVED), described.population)
         split = dataset.load(described, "test", inputs)
         network = training.estimator(run)
         estimate = _named(targets, network(split.inputs))
         prospects = analysis.result()
+        completion = pool.submit(_complete, described, inputs, targets, network, split, estimate, prospects)
+        scored, predictions = _score(split, estimate, prospects, described.priors)
+        sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
+        with files.locked(run_folder):
+            files.write_text(run_folder / "predictions.csv", _csv(predictions))
+            files.write_json(run_folder / "metrics.json", scored)
+            if not (run_folder / report.LEARNING_CURVES).exists():
+                report.learning_curves(run_folder, prospects.ceilings)
+            report.scatter(run_folder, predictions, scored, described.priors)
+            written = ["report.md", "metrics.json", "predictions.csv", "scatter.png", report.LEARNING_CURVES]
+            completed = completion.result()
+            if completed:
+                files.write_json(run_folder / "completion.json", completed.to_dict())
+                report.completion_figure(run_folder / report.COMPLETION, completed, described.priors)
+                written += ["completion.json", report.COMPLETION]
+                sentences.append(completed.sentence())
+            report.write_report(run_folder, config, result, described, scored, sentences, completed)
+    return Evaluation(scored, sentences, written)
+
+
+def _score(split: dataset.Split, estimate: dict, prospects: Prospects, priors) -> tuple[dict, pd.DataFrame]:
+    """Contents of metrics.json and of predictions.csv."""
     scored, columns = {}, {"record": np.arange(len(split.inputs))}
-    for name in dict.fromkeys((*targets, *DERIVED)):
+    for name in dict.fromkeys((*estimate, *DERIVED)):
         truth, estimated = derive(name, split.parameters), derive(name, estimate)
         if estimated is None:
             continue
@@ -74,29 +97,11 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
         best = None
         if name in HIDDEN_BY_RATIO and prospects.only_the_ratio:
             ratio = derive("stiffness_to_mass", split.parameters)
-            best, _ = best_estimate(name, ratio, described.priors["mass"], described.priors["stiffness"])
+            best, _ = best_estimate(name, ratio, priors["mass"], priors["stiffness"])
         scored[name] = score(
             name, truth, estimated, prospects.ceilings[name], prospects.verdicts[name], prospects.way_out, best
         )
-    predictions = pd.DataFrame(columns)
-    sentences = [sentence(name, entry, inputs) for name, entry in scored.items()]
-    completed = _complete(described, inputs, targets, network, split, estimate) if prospects.only_the_ratio else None
-    with files.locked(run_folder):
-        files.write_text(run_folder / "predictions.csv", _csv(predictions))
-        files.write_json(run_folder / "metrics.json", scored)
-        if not (run_folder / report.LEARNING_CURVES).exists():
-            report.learning_curves(run_folder, prospects.ceilings)
-        report.scatter(run_folder, predictions, scored, described.priors)
-        if completed:
-            files.write_json(run_folder / "completion.json", completed.to_dict())
-            report.completion_figure(run_folder / report.COMPLETION, completed, described.priors)
-        report.write_report(run_folder, config, result, described, scored, sentences, completed)
-    written = ["report.md", "metrics.json", "predictions.csv", "scatter.png", report.LEARNING_CURVES]
-    return Evaluation(
-        scored,
-        sentences + ([completed.sentence()] if completed else []),
-        written + (["completion.json", report.COMPLETION] if completed else []),
-    )
+    return scored, pd.DataFrame(columns)
 
 
 def _named(targets: tuple[str, ...], columns: np.ndarray) -> dict[str, np.ndarray]:
@@ -104,13 +109,16 @@ def _named(targets: tuple[str, ...], columns: np.ndarray) -> dict[str, np.ndarra
     return dict(zip(targets, columns.T.astype(np.float64), strict=True))
 
 
-def _complete(described: Manifest, inputs, targets, network, split: dataset.Split, estimate: dict) -> Completed | None:
-    """Bodies that fit the network's ratios, and how often they hold the truth; None if it does not tell the ratio.
+def _complete(
+    described: Manifest, inputs, targets, network, split: dataset.Split, estimate: dict, prospects: Prospects
+) -> Completed | None:
+    """Bodies that fit the network's ratios, and how often they hold the truth.
 
-    How far off the ratios are is taken from the validation split: the test split is for counting only.
+    None if more than the ratio can be known, or the network does not tell it. How far off the ratios are is
+    taken from the validation split: the test split is for counting only.
     """
     ratio = derive("stiffness_to_mass", estimate)
-    if ratio is None:
+    if ratio is None or not prospects.only_the_ratio:
         return None
     known = dataset.load(described, "validation", inputs, enough=_PEOPLE)
     guessed = _named(targets, network(known.inputs))
