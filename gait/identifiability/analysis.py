@@ -59,6 +59,7 @@ class Report:
         linear_ceiling: share of each parameter's prior variance that any estimator can explain, as if the
             model were linear and the prior Gaussian.
         counterexample: two sets of parameters with the same outputs, or None.
+        reasons: what is ambiguous about a parameter, in words, by its name.
         method: how derivatives were computed.
         seed: of random choices.
         linear: the model near the points, for further questions.
@@ -84,6 +85,13 @@ class Report:
     method: str
     seed: int
     linear: Linearisation
+
+    def combinations_with(self, name: str) -> list[str]:
+        """Those of the combinations in which a parameter occurs."""
+        if self.combinations is None:
+            return []
+        i = self.names.index(name)
+        return [text for text, e in zip(self.combinations, self.exponents, strict=True) if e[i]]
 
     def to_dict(self) -> dict:
         """The findings as numbers and text for JSON, in which what is unbounded or undefined is None."""
@@ -143,12 +151,7 @@ def _sentence(report: Report, name: str) -> str:
     if verdict == Verdict.AMBIGUOUS:
         return f"{name} can be recovered up to {report.reasons[name]}."
     if verdict == Verdict.LOST:
-        i = report.names.index(name)
-        left = (
-            []
-            if report.exponents is None
-            else [text for text, e in zip(report.combinations, report.exponents, strict=True) if e[i]]
-        )
+        left = report.combinations_with(name)
         rest = f": there is only {listed(left)}" if left else ""
         return f"{name} could be recovered without noise, but is lost in this one{rest}."
     if verdict == Verdict.UNDECIDED:
@@ -158,8 +161,7 @@ def _sentence(report: Report, name: str) -> str:
             f"{name} cannot be known by itself: other parameters can make up for any change of it, though not as a "
             "scaling."
         )
-    i = report.names.index(name)
-    left = [text for text, e in zip(report.combinations, report.exponents, strict=True) if e[i]]
+    left = report.combinations_with(name)
     if left:
         return f"{name} cannot be known by itself, however good the data: only {listed(left)} can."
     return f"{name} cannot be known, nor can any product of it with others."
@@ -191,8 +193,7 @@ def analyse(
     Raises:
         InputError: if shapes do not fit, or the model has sound derivatives at fewer than 3 points.
 
-    Source: Sameni, arXiv 2307.11332, section III; Rothenberg, Econometrica 39 (1971) 577-591, for the
-        rank condition.
+    Source: T. J. Rothenberg, Econometrica 39 (1971) 577-591, for the rank condition.
     """
     points, names = _checked(points, names)
     sd = _prior_sd(prior_sd, points)
@@ -312,11 +313,7 @@ def _what_is_lost(
     example = _counterexample(model, tried, weights, seed)
     if example is None and tried.rank < tried.scaled.shape[2]:
         return linear.doubt(), None, None
-    return (
-        (linear, None, None)
-        if tried.rank == tried.scaled.shape[2] and linear.rank is None
-        else (tried, weights, example)
-    )
+    return tried, weights, example
 
 
 def _common_integers(linear: Linearisation, rank: int, tolerance: float, largest: int) -> np.ndarray | None:
