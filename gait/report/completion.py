@@ -43,9 +43,10 @@ def _ridges(axis: Axes, completed: Completed, priors: Mapping[str, Uniform]) -> 
     axis.plot([], [], "*", ms=11, color="white", mec="black", label="the walker")
     if completed.examples[0].estimate is not None:
         axis.plot([], [], "X", ms=8, color=NETWORK, mec="white", label="the network's m and k")
-    for name, limits in (("mass", axis.set_xlim), ("stiffness", axis.set_ylim)):
-        margin = 0.03 * (priors[name].high - priors[name].low)
-        limits(priors[name].low - margin, priors[name].high + margin)
+    # Below, there is room for the legend.
+    for name, limits, below in (("mass", axis.set_xlim, 0.03), ("stiffness", axis.set_ylim, 0.3)):
+        width = priors[name].high - priors[name].low
+        limits(priors[name].low - below * width, priors[name].high + 0.03 * width)
     axis.set_xlabel(axis_label("mass"))
     axis.set_ylabel(axis_label("stiffness"))
     axis.set_title("Three test walkers: anywhere on the ridge")
