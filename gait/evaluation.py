@@ -81,9 +81,8 @@ def evaluate_finished(finished: Finished, data: AnyPath | None = None) -> Evalua
                 files.write_json(run_folder / "completion.json", completed.to_dict())
                 report.completion_figure(run_folder / report.COMPLETION, completed, described.priors)
                 written += ["completion.json", report.COMPLETION]
-                sentences.append(completed.sentence())
             report.write_report(run_folder, config, result, described, scored, sentences, completed)
-    return Evaluation(scored, sentences, written)
+    return Evaluation(scored, sentences + ([completed.sentence()] if completed else []), written)
 
 
 def _score(split: dataset.Split, estimate: dict, prospects: Prospects, priors) -> tuple[dict, pd.DataFrame]:
