@@ -51,8 +51,10 @@ class Curve:
         return {
             "values": self.values.tolist(),
             "r2": self.r2.tolist(),
-            "cramer_rao": [_finite(sd) for sd in self.sd],
-            "tolerated_noise": {f"{level:g}": [_finite(v) for v in values] for level, values in self.tolerated.items()},
+            "cramer_rao": [identifiability.finite(sd) for sd in self.sd],
+            "tolerated_noise": {
+                f"{level:g}": [identifiability.finite(v) for v in values] for level, values in self.tolerated.items()
+            },
         }
 
 
@@ -77,10 +79,10 @@ class Outlook:
     def to_dict(self) -> dict:
         """All of it as numbers, for JSON."""
         return {
-            "cramer_rao": _finite(self.sd),
+            "cramer_rao": identifiability.finite(self.sd),
             "ceiling_r2": self.r2,
             "spread": self.spread,
-            "tolerated_noise": {f"{level:g}": _finite(value) for level, value in self.tolerated.items()},
+            "tolerated_noise": {f"{level:g}": identifiability.finite(value) for level, value in self.tolerated.items()},
             "curves": {along: curve.to_dict() for along, curve in self.curves.items()},
         }
 
@@ -127,10 +129,6 @@ class Plan:
         """The chart as numbers, for JSON."""
         outlooks = {name: outlook.to_dict() for name, outlook in self.outlooks.items()}
         return dataclasses.asdict(dataclasses.replace(self, outlooks={})) | {"outlooks": outlooks}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def plan(observation: Observation, noise: dict[str, float], *, points: int = POINTS, seed: int = 0) -> Plan:

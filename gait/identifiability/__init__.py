@@ -7,8 +7,9 @@
 """
 
 from gait.dependence import SampledCeiling, ceiling
-from gait.identifiability.analysis import Report, Verdict, analyse, listed, scaling_holds
+from gait.identifiability.analysis import analyse, scaling_holds
 from gait.identifiability.derivatives import Jacobians, jacobians
+from gait.identifiability.findings import Report, Verdict, finite, listed
 from gait.identifiability.symmetries import Counterexample
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Verdict",
     "analyse",
     "ceiling",
+    "finite",
     "jacobians",
     "listed",
     "scaling_holds",
