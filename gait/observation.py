@@ -14,7 +14,7 @@ from gait.channels import CHANNELS, check_channels, observe
 from gait.errors import InputError
 from gait.integrators.conditions import Conditions, Recording
 from gait.model import Outcome
-from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform
+from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, draw
 from gait.population import Population
 
 OTHER_LEG = "k2"
@@ -96,7 +96,7 @@ class Observation:
         """
         theta = np.asarray(theta, float)
         outputs = np.full((len(theta), max(s.stop for s in self.groups.values())), np.nan)
-        table = dict(zip((*NAMES, *self.names[len(NAMES) :]), theta.T, strict=True))
+        table = self._table(theta)
         positive = [name for name in table if name not in ("x0", "y0")]
         able = np.flatnonzero(np.all([np.isfinite(table[name]) & (table[name] > 0) for name in positive], axis=0))
         walkers = self._walkers({name: column[able] for name, column in table.items()})
@@ -112,8 +112,12 @@ class Observation:
 
     def simulate(self, theta: np.ndarray, interval: float) -> Recording:
         """Walks of given unknowns [batch, p], sampled at another interval [s]."""
-        table = dict(zip((*NAMES, *self.names[len(NAMES) :]), theta.T, strict=True))
+        table = self._table(theta)
         return dataclasses.replace(self.population, interval=interval).walks(self._walkers(table))
+
+    def _table(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """Unknowns [batch, p] by name: the long ones of `gait.parameters`, the symbols of the others."""
+        return dict(zip((*NAMES, *self.names[len(NAMES) :]), theta.T, strict=True))
 
     def _walkers(self, table: dict[str, np.ndarray]) -> Conditions:
         walkers = self.population.conditions(np.stack([table[name] for name in NAMES], axis=1))
@@ -127,15 +131,15 @@ class Observation:
         Raises:
             InputError: if a person does not walk in 1,000 trials.
         """
-        low, high = (np.array([getattr(prior, end) for prior in self.priors]) for end in ("low", "high"))
-        theta = low + (high - low) * generator.random((count, len(low)))
+        priors = dict(zip(self.names, self.priors, strict=True))
+        theta = draw(self.names, priors, count, generator)
         trial = [NAMES.index(name) for name in CIRCUMSTANCE]
         pending = np.arange(count)
         for _ in range(_ATTEMPTS):
             pending = pending[~np.isfinite(self.outputs(theta[pending])).all(axis=1)]
             if not len(pending):
                 return theta
-            theta[np.ix_(pending, trial)] = (low + (high - low) * generator.random((len(pending), len(low))))[:, trial]
+            theta[np.ix_(pending, trial)] = draw(self.names, priors, len(pending), generator)[:, trial]
         person = ", ".join(f"{QUANTITIES[name].symbol} {theta[pending[0], NAMES.index(name)]:.6g}" for name in SUBJECT)
         raise InputError(
             f"A person ({person}) did not walk in {_ATTEMPTS:,} trials. "
