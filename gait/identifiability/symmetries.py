@@ -104,8 +104,9 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
                 return best
             scaled_here = whitened(linear.white, found.values[0]) * linear.sd
             miss = whitened(linear.white, (wanted - found.outputs[0])[:, None])[:, 0]
-            left, values, right = np.linalg.svd(scaled_here, full_matrices=True)
-            correction = right[:rank].T @ ((left[:, :rank].T @ miss) / values[:rank])
+            outputs, triangle = np.linalg.qr(scaled_here)  # first: there may be many thousands of outputs
+            left, values, right = np.linalg.svd(triangle)
+            correction = right[:rank].T @ ((left[:, :rank].T @ (outputs.T @ miss)) / values[:rank])
             here = here + linear.sd * correction
             if np.linalg.norm(correction) < _CORRECTED:
                 break
