@@ -10,9 +10,12 @@ report.md, metrics.json, predictions.csv and figures into the run's folder.
 
 from absl import app, flags
 
-from gait import files, foresight, runs, scripting
+from gait import scripting
 from gait.errors import InputError
+from gait.evaluation import before_training as foresight
 from gait.scenarios import SCENARIOS
+from gait.storage import files
+from gait.training import run as runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
@@ -54,7 +57,7 @@ def after_training(folder, data):
         )
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         finished = runs.read_finished(folder)
-        from gait import evaluation
+        from gait.evaluation import after_training as evaluation
 
     result = evaluation.evaluate_finished(finished, data)
     print(evaluation.report.table(result.metrics))

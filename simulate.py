@@ -11,13 +11,14 @@ import sys
 
 from absl import app, flags
 
-from gait import files, scripting
-from gait.channels import CHANNELS
-from gait.integrators import ENGINES
-from gait.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan
+from gait import scripting
+from gait.data.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan
 from gait.parameters import NAMES, QUANTITIES, parse_range
-from gait.population import Population
 from gait.progress import ProgressBar
+from gait.simulation.channels import CHANNELS
+from gait.simulation.population import Population
+from gait.simulation.walks import ENGINES
+from gait.storage import files
 
 FLAGS = flags.FLAGS
 PAPER = Population()
@@ -54,7 +55,7 @@ def main():
     )
     plan = Plan(population, FLAGS.records, tuple(FLAGS.channels), FLAGS.shards)
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        from gait import dataset
+        from gait import data as dataset
 
     written = dataset.write(
         files.as_path(FLAGS.out),

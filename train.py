@@ -10,8 +10,11 @@ import sys
 
 from absl import app, flags
 
-from gait import files, manifest, runs, scripting
+from gait import scripting
+from gait.data import manifest
 from gait.scenarios import SCENARIOS
+from gait.storage import files
+from gait.training import run as runs
 
 FLAGS = flags.FLAGS
 DEFAULTS = runs.Settings("three_parameter")
@@ -47,7 +50,8 @@ def main():
     )
     with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         described = manifest.read(data)
-        from gait import prospects, report, training
+        from gait import report, training
+        from gait.limits import analysis as prospects
 
     result = training.train(data, out, settings, verbose=1 if sys.stdout.isatty() else 2)
     ceilings = prospects.foresee(settings.row.inputs, settings.row.targets, described.population).ceilings

@@ -14,7 +14,7 @@ class Scenario:
         inputs: channel names.
         targets: names of quantities, see `gait.parameters.QUANTITIES`.
         question: the problem in one sentence.
-        schedule: course of the learning rate that did best on the validation split, see `gait.runs.Settings`.
+        schedule: course of the learning rate that did best on the validation split, see `gait.training.run.Settings`.
             Targets that cannot be known want an early decay: what is left to learn of them is memorising.
     """
 

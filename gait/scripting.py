@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from absl import app
 
 from gait.errors import InputError
-from gait.files import trouble
+from gait.storage.files import trouble
 
 
 @contextlib.contextmanager

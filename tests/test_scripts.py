@@ -7,10 +7,14 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, run_script, small_plan
 
-from gait import dataset, evaluation, manifest, runs
+from gait import data as dataset
+from gait.data import manifest
 from gait.errors import InputError
+from gait.evaluation import after_training as evaluation
+from gait.training import run as runs
+from tests.helpers.scripts import ROOT, run_script
+from tests.helpers.walks import small_plan
 
 SCENARIOS = ("three_parameter", "two_parameter")
 

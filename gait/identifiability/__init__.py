@@ -6,10 +6,10 @@
 ['k/m', 'l0']
 """
 
-from gait.dependence import SampledCeiling, ceiling
 from gait.identifiability.analysis import analyse, scaling_holds
 from gait.identifiability.derivatives import Jacobians, jacobians
 from gait.identifiability.findings import Report, Verdict, finite, listed
+from gait.identifiability.samples import SampledCeiling, ceiling
 from gait.identifiability.symmetries import Counterexample
 
 __all__ = [

@@ -1,8 +1,8 @@
 """Figures and written reports. The only package that draws."""
 
-from gait.report.before_training import design_figure, prospects_figure, prospects_table, write_prospects
-from gait.report.completion import COMPLETION, completion_figure
-from gait.report.training_run import LEARNING_CURVES, learning_curves, scatter, table, write_report
+from gait.report.identifiability import design_figure, prospects_figure, prospects_table, write_prospects
+from gait.report.ratio_posterior import COMPLETION, completion_figure
+from gait.report.recovery import LEARNING_CURVES, learning_curves, scatter, table, write_report
 
 __all__ = [
     "COMPLETION",

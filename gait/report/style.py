@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from gait import files
-from gait.files import AnyPath
 from gait.parameters import QUANTITIES
+from gait.storage import files
+from gait.storage.files import AnyPath
 
 TRUTH, NETWORK, BEST = "0.55", "#1f5fa8", "#d1495b"
 """Colours: what is so, what the network says, what is the best anyone could say."""

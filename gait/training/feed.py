@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from gait import dataset
+from gait import data as dataset
+from gait.data.manifest import Manifest
 from gait.errors import InputError
-from gait.machine import cores
-from gait.manifest import Manifest
 from gait.parameters import derive
-from gait.runs import Settings
+from gait.provenance import cores
+from gait.training.run import Settings
 
 VALIDATION_BATCH = 10_000
 """Records in a batch when nothing is learned from them."""

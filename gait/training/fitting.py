@@ -8,14 +8,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gait import dataset, files, manifest, provenance, runs
-from gait.files import AnyPath
-from gait.machine import cores
-from gait.manifest import Manifest
-from gait.network import dense_network, in_physical_units
-from gait.runs import Run, Settings
+from gait import data as dataset
+from gait import provenance
+from gait.data import manifest
+from gait.data.manifest import Manifest
+from gait.provenance import cores
+from gait.storage import files
+from gait.storage.files import AnyPath
+from gait.training import run as runs
 from gait.training.feed import VALIDATION_BATCH, Feed
-from gait.training.journal import R2, Journal
+from gait.training.network import dense_network, in_physical_units
+from gait.training.run import Run, Settings
+from gait.training.state import R2, Journal
 
 
 def choose_strategy(name: str) -> tf.distribute.Strategy:
@@ -149,7 +153,7 @@ def estimator(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     """A finished run's network as a function.
 
     Args:
-        run: see `gait.runs.read_finished`.
+        run: see `gait.training.run.read_finished`.
 
     Returns:
         Maps recordings, shape [n, c * samples], SI units, to targets in the run's order, shape [n, t], SI

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gait.integrators import reference
-from gait.model import Outcome
 from gait.parameters import NAMES
-from gait.population import Population
+from gait.simulation import reference
+from gait.simulation.model import Outcome
+from gait.simulation.population import Population
 from tests.benchmarks.measure import Job, Worker, taking_turns
 from tests.benchmarks.table import megabytes, number, table
 from tests.benchmarks.walker import raw_draws, some
@@ -125,7 +125,7 @@ class Check:
 
 def population_walks(population: Population, conditions) -> tuple[np.ndarray, np.ndarray]:
     """Outcomes [n] and positions [2, n, samples] by our engine."""
-    from gait.integrators import ENGINES
+    from gait.simulation.walks import ENGINES
 
     recording = ENGINES["taylor"](conditions, population.times, population.duration, threads=1)
     return recording.outcome, recording.samples[:2]

@@ -48,7 +48,8 @@ def run(epoch_records: int, repeats: int, work: Path | None) -> str:
         repeats: turns of each row.
         work: folder for the files, which are deleted; by default the system's.
     """
-    from gait import dataset, manifest
+    from gait import data as dataset
+    from gait.data import manifest
 
     rows = []
     with dataset_of(epoch_records, work) as data, tempfile.TemporaryDirectory(dir=work) as arrays:

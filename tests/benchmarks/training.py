@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gait import manifest
-from gait.manifest import Plan
-from gait.population import Population
-from gait.runs import Settings
+from gait.data import manifest
+from gait.data.manifest import Plan
+from gait.simulation.population import Population
+from gait.training.run import Settings
 from tests.benchmarks.measure import Job, Worker, taking_turns
 from tests.benchmarks.table import megabytes, number, table
 
@@ -43,7 +43,7 @@ def jobs(data: Path, records: int) -> list[Job]:
 @contextlib.contextmanager
 def dataset_of(records: int, work: Path | None = None):
     """A folder with a dataset of x and y whose training split has the given number of records."""
-    from gait import dataset
+    from gait import data as dataset
 
     with tempfile.TemporaryDirectory(dir=work) as folder:
         print(f"simulating {records * 10 // 8:,} walks", file=sys.stderr)

@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from gait import model
-from gait.integrators.conditions import Conditions
-from gait.model import Outcome
 from gait.parameters import NAMES, PAPER_PRIORS, draw
-from gait.population import Population
+from gait.simulation import model
+from gait.simulation.conditions import Conditions
+from gait.simulation.model import Outcome
+from gait.simulation.population import Population
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from gait.network import dense_network
+from gait.training.network import dense_network
 
 STEPS_PER_EXECUTION = 1
 """Batches in one call; 8 and 40 were tried and are no faster."""

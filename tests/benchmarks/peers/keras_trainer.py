@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gait import manifest, training
+from gait import training
+from gait.data import manifest
 from tests.benchmarks.training import SETTINGS
 
 

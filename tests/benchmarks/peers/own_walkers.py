@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gait.integrators import ENGINES, reference
-from gait.integrators.conditions import Conditions
+from gait.simulation import reference
+from gait.simulation.conditions import Conditions
+from gait.simulation.walks import ENGINES
 from tests.benchmarks.walker import Walked
 
 

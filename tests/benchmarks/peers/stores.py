@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gait import files, manifest
+from gait.data import manifest
+from gait.storage import files
 
 ROWS = 20_000
 """Records of a shard, and of a piece in which a memory map is read or written."""
@@ -19,7 +20,7 @@ BATCH = 1000
 
 
 def _training_split(data: str):
-    from gait import dataset
+    from gait import data as dataset
 
     described = manifest.read(Path(data))
     split = dataset.load(described, "train", described.channels)
@@ -31,7 +32,7 @@ def write_shards(data: str, work: str):
     """Writes the records of a dataset folder once more as TFRecord shards."""
     import tensorflow as tf
 
-    from gait import dataset
+    from gait import data as dataset
 
     described, inputs, parameters = _training_split(data)
     template = dataset.RecordTemplate(described.channels, described.samples)
@@ -80,7 +81,7 @@ def write_arrays(data: str, work: str):
 
 def load_shards(data: str):
     """Reads the training split of a dataset folder into memory; checksums and finiteness are checked."""
-    from gait import dataset
+    from gait import data as dataset
 
     described = manifest.read(Path(data))
 

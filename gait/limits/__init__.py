@@ -1,0 +1,1 @@
+"""What any estimator can know of walkers, before a network is trained."""

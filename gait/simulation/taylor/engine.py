@@ -1,0 +1,100 @@
+"""The fast engine: Taylor series of high order, many walkers at a time, events as roots of polynomials.
+
+Along one step every coordinate is a polynomial in the time since the step began. So are the
+event gaps of `gait.simulation.model`, which are polynomials in the coordinates; an event is therefore
+the first root of a known polynomial inside the step, and the recording is read off the same
+series. After Jorba and Zou, "A software package for the numerical integration of ODEs by
+means of high-order Taylor methods", Experimental Mathematics 14 (2005) 99-117.
+
+Three separate things: `series` has the recurrences, `events` the event search, `lanes` the
+walkers side by side; `layout` says where their numbers lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from gait.errors import InputError
+from gait.provenance import cores
+from gait.simulation.conditions import Conditions, Recording
+from gait.simulation.taylor import lanes
+from gait.simulation.taylor.layout import LANES
+
+_LOADING = 1.0  # s; loading what an earlier run has compiled takes less
+_compiling = threading.Lock()
+
+
+def integrate(conditions: Conditions, times: np.ndarray, duration: float, threads: int | None = None) -> Recording:
+    """Integrates any number of walkers, on all cores unless `threads` says otherwise.
+
+    Args:
+        conditions: n walkers.
+        times: sample times, shape [samples], s, ascending from 0.
+        duration: length of the walk, s.
+        threads: how many cores to use; the result does not depend on it.
+
+    Raises:
+        InputError: if a walker's motion is too fast to be followed.
+    """
+    count = len(conditions.mass)
+    threads = min(threads or cores(), max(1, count // LANES))
+    events = 16 + int(4.0 * duration)
+    with _patience():
+        while True:
+            recording = Recording.empty(count, times.size, events)
+            edges = np.linspace(0, count, threads + 1).astype(int)
+            work = functools.partial(_walk, conditions=conditions, times=times, duration=duration, into=recording)
+            if threads == 1:
+                work(0, count)
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(work, edges[:-1], edges[1:]))
+            most = int(recording.events.max(initial=0))
+            if most <= events:
+                return recording.trimmed(most)
+            events = most  # more steps than there was room for: once more with enough of it
+
+
+def _walk(first: int, last: int, conditions: Conditions, times: np.ndarray, duration: float, into: Recording) -> None:
+    # Arrays of one kind only: for others, numba would compile once more.
+    walkers = lanes.Walkers(
+        *(np.require(getattr(conditions, name), np.float64, ["C", "W"]) for name in lanes.Walkers._fields)
+    )
+    tracks = lanes.Tracks(*(getattr(into, name) for name in lanes.Tracks._fields))
+    times = np.require(times, np.float64, ["C", "W"])
+    stuck = lanes.walk(walkers, int(first), int(last), int(conditions.rule), float(duration), times, tracks)
+    if stuck != lanes.NOBODY:
+        raise InputError(
+            f"The motion of a walker is too fast to be followed for {duration:g} s: it needs steps of less than "
+            f"{lanes.SHORTEST_STEP * duration:.1e} s. Received: mass {conditions.mass[stuck]:g} kg, stiffness "
+            f"{conditions.stiffness[stuck]} N/m, gravity {conditions.gravity[stuck]:g} m/s². "
+            "Use values of a walking person."
+        )
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Says so when the first call of all has to compile."""
+    if lanes.walk.signatures or not _compiling.acquire(blocking=False):
+        yield
+        return
+
+    def say() -> None:
+        if not lanes.walk.signatures:
+            logging.getLogger("gait").warning("Compiling the walking model: about ten seconds, once on this machine.")
+
+    timer = threading.Timer(_LOADING, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        _compiling.release()

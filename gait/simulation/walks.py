@@ -1,0 +1,192 @@
+"""Walks of the spring-mass model: one public function, two engines behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from gait.errors import InputError
+from gait.simulation import reference, taylor
+from gait.simulation.conditions import SAMPLE_FIELDS, Conditions, Recording
+from gait.simulation.model import TouchdownRule
+
+MOST_SAMPLES = 1_000_000
+ENGINES = {"taylor": taylor.integrate, "scipy": reference.integrate}
+
+
+@dataclasses.dataclass(frozen=True)
+class Walks:
+    """n walks, sampled at the same times; float64, SI units, NaN after a walk's end.
+
+    Attributes:
+        t: sample times, shape [samples], s.
+        outcome: how each walk ended, shape [n], values of `gait.Outcome`.
+        x, y: position of the centre of mass, forward and up, shape [n, samples], m.
+        vx, vy: its velocity, shape [n, samples], m/s.
+        fx, fy: ground reaction force, shape [n, samples], N.
+        touchdown, takeoff: event times, shape [n, events], s, padded with NaN.
+        foothold: where each touchdown put the foot, shape [n, events], m.
+    """
+
+    t: np.ndarray
+    outcome: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    vx: np.ndarray
+    vy: np.ndarray
+    fx: np.ndarray
+    fy: np.ndarray
+    touchdown: np.ndarray
+    takeoff: np.ndarray
+    foothold: np.ndarray
+
+
+def check_samples(duration: float, interval: float) -> None:
+    """Raises `InputError` unless the duration [s] holds a sensible number of intervals [s]."""
+    for name, value in (("duration", duration), ("interval", interval)):
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"The {name} must be a positive number of seconds. Received: --{name}={value!r}.")
+    if not 1.0 <= duration / interval <= MOST_SAMPLES:
+        raise InputError(
+            f"A recording has between 1 and {MOST_SAMPLES:,} samples, so the interval must not exceed the duration nor "
+            f"be far too short for it. Received: --duration={duration} --interval={interval}."
+        )
+
+
+def sample_times(duration: float, interval: float) -> np.ndarray:
+    """Sample times 0, interval, ... below the duration, shape [samples], s (150 for 15 s at 0.1 s)."""
+    return np.arange(math.ceil(duration / interval - 1e-9)) * interval
+
+
+def simulate(
+    mass,
+    stiffness,
+    rest_length,
+    *,
+    x0=0.0,
+    y0=0.0,
+    vx0,
+    vy0=0.0,
+    step_length=None,
+    angle_of_attack=None,
+    gravity=10.0,
+    duration: float = 15.0,
+    interval: float = 0.1,
+    engine: str = "taylor",
+) -> Walks:
+    """Simulates walks of the spring-mass model through all touchdowns and takeoffs.
+
+    Scalars and arrays of shape [n] are broadcast against each other. Exactly one of
+    `step_length` and `angle_of_attack` is given. Every walk begins in single support on a
+    foothold at x = 0.
+
+    Args:
+        mass: body mass m, kg.
+        stiffness: leg stiffness k, N/m; shape [n, 2] gives each leg its own, the first stance leg first.
+        rest_length: leg rest length l0, m; shape [n, 2] likewise.
+        x0: initial horizontal position x(0), m.
+        y0: initial compression of the first leg, m: y(0) = l0 - y0.
+        vx0, vy0: initial velocity, m/s.
+        step_length: distance d between footholds, m; touchdown when the next one comes within reach.
+        angle_of_attack: angle of the landing leg to the ground, rad; touchdown when it fits in.
+        gravity: gravitational acceleration g, m/s².
+        duration: length of the walk, s.
+        interval: time between samples, s.
+        engine: "taylor" (compiled, all cores) or "scipy" (reference, about 0.5 s a walk).
+
+    Returns:
+        `Walks`.
+
+    Raises:
+        InputError: if an argument is out of its range or shapes do not fit.
+
+    Source: Sameni, arXiv 2307.11332, section II; Geyer, Seyfarth and Blickhan (2006), section 2.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"There is no engine of this name. Choose one of {', '.join(ENGINES)}. Received: {engine!r}.")
+    check_samples(duration, interval)
+    conditions = _conditions(
+        mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, angle_of_attack, gravity
+    )  # fmt: skip
+    times = sample_times(duration, interval)
+    return as_walks(times, ENGINES[engine](conditions, times, float(duration)))
+
+
+def as_walks(times: np.ndarray, recording: Recording) -> Walks:
+    """The public form of what an engine returns."""
+    return Walks(
+        t=times,
+        outcome=recording.outcome,
+        **dict(zip(SAMPLE_FIELDS, recording.samples, strict=True)),
+        touchdown=recording.touchdown,
+        takeoff=recording.takeoff,
+        foothold=recording.foothold,
+    )
+
+
+def _conditions(
+    mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, angle_of_attack, gravity
+) -> Conditions:  # fmt: skip
+    """Broadcasts and checks the arguments of `simulate`."""
+    if (step_length is None) == (angle_of_attack is None):
+        raise InputError(
+            "Exactly one touchdown rule is needed: step_length (m) or angle_of_attack (rad). "
+            f"Received: step_length={step_length!r}, angle_of_attack={angle_of_attack!r}."
+        )
+    rule = TouchdownRule.STEP_LENGTH if angle_of_attack is None else TouchdownRule.ANGLE_OF_ATTACK
+    given = {
+        "mass": mass, "x0": x0, "y0": y0, "vx0": vx0, "vy0": vy0, "gravity": gravity,
+        **({"step_length": step_length} if angle_of_attack is None else {"angle_of_attack": angle_of_attack}),
+    }  # fmt: skip
+    values = {name: _floats(name, value) for name, value in given.items()}
+    legs = {name: _per_leg(name, value) for name, value in (("stiffness", stiffness), ("rest_length", rest_length))}
+    for name, value in values.items():
+        if value.ndim > 1:
+            raise InputError(f"{name} must be a scalar or of shape [n]. Received: shape {value.shape}.")
+    try:
+        (count,) = np.broadcast_shapes((1,), *(v.shape for v in values.values()), *(v.shape[:1] for v in legs.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in {**values, **legs}.items())
+        raise InputError(f"Arguments must be scalars or arrays of one common length n. Received: {shapes}.") from None
+    for name in ("mass", "stiffness", "rest_length", "gravity", "step_length"):
+        value = values.get(name, legs.get(name))
+        if value is not None and not (value > 0).all():
+            raise InputError(f"{name} must be positive. Received: {value[~(value > 0)].flat[0]}.")
+    angle = values.get("angle_of_attack")
+    if angle is not None and not ((angle > 0) & (angle < np.pi / 2)).all():
+        raise InputError(f"angle_of_attack must lie between 0 and pi/2 rad. Received: {angle}.")
+
+    full = {name: np.ascontiguousarray(np.broadcast_to(value, count)) for name, value in values.items()}
+    full |= {name: np.ascontiguousarray(np.broadcast_to(value, (count, 2))) for name, value in legs.items()}
+    height = full["rest_length"][:, 0] - full["y0"]
+    return Conditions(
+        mass=full["mass"],
+        stiffness=full["stiffness"],
+        rest_length=full["rest_length"],
+        start=np.stack([full["x0"], height, full["vx0"], full["vy0"]], axis=1),
+        rule=rule,
+        target=full["step_length" if angle is None else "angle_of_attack"],
+        gravity=full["gravity"],
+    )
+
+
+def _floats(name: str, value) -> np.ndarray:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number or an array of numbers. Received: {value!r}.") from None
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite. Received: {array[~np.isfinite(array)].flat[0]}.")
+    return array
+
+
+def _per_leg(name: str, value) -> np.ndarray:
+    """Shape [n, 2] (or [1, 2]) from a scalar, [n] or [n, 2]."""
+    array = _floats(name, value)
+    if array.ndim == 2 and array.shape[1] == 2:
+        return array
+    if array.ndim > 1:
+        raise InputError(f"{name} must be a scalar or of shape [n] or [n, 2]. Received: shape {array.shape}.")
+    return np.stack([np.atleast_1d(array)] * 2, axis=1)

@@ -1,0 +1,9 @@
+from .feed import Feed as Feed
+from .feed import Moments as Moments
+from .fitting import choose_strategy as choose_strategy
+from .fitting import compiled_network as compiled_network
+from .fitting import estimator as estimator
+from .fitting import train as train
+from .fitting import use_threads_well as use_threads_well
+from .state import R2 as R2
+from .state import Journal as Journal
