@@ -11,7 +11,7 @@ import functools
 import numpy as np
 
 from gait.simulation import model
-from gait.simulation.conditions import Conditions, Recording
+from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.model import Event, Outcome, Phase, TouchdownRule
 
 MAX_STEP = 0.005
@@ -28,7 +28,7 @@ def integrate(
     max_step: float = MAX_STEP,
     rtol: float = RTOL,
     atol: float = ATOL,
-) -> Recording:
+) -> Walks:
     """Integrates walkers one after the other; about half a second each for 15 s of walking.
 
     Args:
@@ -43,14 +43,14 @@ def integrate(
     solve = functools.partial(solve_ivp, method="DOP853", max_step=max_step, rtol=rtol, atol=atol)
     walks = [_walk(conditions, i, times, duration, solve) for i in range(len(conditions.mass))]
     most = max((len(walk["touchdown"]) for walk in walks), default=0)
-    recording = Recording.empty(len(walks), times.size, most)
+    result = Walks.empty(len(walks), times, most)
     for i, walk in enumerate(walks):
-        recording.outcome[i] = walk["outcome"]
-        recording.events[i] = len(walk["touchdown"]), len(walk["takeoff"])
-        recording.samples[:, i] = walk["samples"]
+        result.outcome[i] = walk["outcome"]
+        result.events[i] = len(walk["touchdown"]), len(walk["takeoff"])
+        result.samples[:, i] = walk["samples"]
         for name in ("touchdown", "takeoff", "foothold"):
-            getattr(recording, name)[i, : len(walk[name])] = walk[name]
-    return recording
+            getattr(result, name)[i, : len(walk[name])] = walk[name]
+    return result
 
 
 def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, solve) -> dict:

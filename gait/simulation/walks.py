@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+from collections.abc import Callable
 
 import numpy as np
 
 from gait.errors import InputError
 from gait.simulation import reference, taylor
-from gait.simulation.conditions import SAMPLE_FIELDS, Conditions, Recording
+from gait.simulation.conditions import Conditions, RecordingSettings, Walks
 from gait.simulation.model import TouchdownRule
 
-MOST_SAMPLES = 1_000_000
-ENGINES = {"taylor": taylor.integrate, "scipy": reference.integrate}
+Engine = Callable[..., Walks]
+ENGINES: dict[str, Engine] = {"taylor": taylor.integrate, "scipy": reference.integrate}
+"""Each integrates `Conditions`: sample times [s], duration [s] and number of threads in, `Walks` out."""
+TOLERANCES = {"taylor": taylor.TOLERANCE, "scipy": reference.RTOL}
+"""Accuracy setting of each engine, for the record."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Walks:
-    """n walks, sampled at the same times; float64, SI units, NaN after a walk's end.
+def integrate(conditions: Conditions, settings: RecordingSettings, engine: str = "taylor") -> Walks:
+    """Walks of any walkers for the duration of a recording, on one core.
 
-    Attributes:
-        t: sample times, shape [samples], s.
-        outcome: how each walk ended, shape [n], values of `gait.Outcome`.
-        x, y: position of the centre of mass, forward and up, shape [n, samples], m.
-        vx, vy: its velocity, shape [n, samples], m/s.
-        fx, fy: ground reaction force, shape [n, samples], N.
-        touchdown, takeoff: event times, shape [n, events], s, padded with NaN.
-        foothold: where each touchdown put the foot, shape [n, events], m.
+    Args:
+        conditions: n walkers; their gravity counts, not that of the settings.
+        settings: duration and interval.
+        engine: name of one of `ENGINES`.
     """
-
-    t: np.ndarray
-    outcome: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    vx: np.ndarray
-    vy: np.ndarray
-    fx: np.ndarray
-    fy: np.ndarray
-    touchdown: np.ndarray
-    takeoff: np.ndarray
-    foothold: np.ndarray
-
-
-def check_samples(duration: float, interval: float) -> None:
-    """Raises `InputError` unless the duration [s] holds a sensible number of intervals [s]."""
-    for name, value in (("duration", duration), ("interval", interval)):
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"The {name} must be a positive number of seconds. Received: --{name}={value!r}.")
-    if not 1.0 <= duration / interval <= MOST_SAMPLES:
-        raise InputError(
-            f"A recording has between 1 and {MOST_SAMPLES:,} samples, so the interval must not exceed the duration nor "
-            f"be far too short for it. Received: --duration={duration} --interval={interval}."
-        )
-
-
-def sample_times(duration: float, interval: float) -> np.ndarray:
-    """Sample times 0, interval, ... below the duration, shape [samples], s (150 for 15 s at 0.1 s)."""
-    return np.arange(math.ceil(duration / interval - 1e-9)) * interval
+    return ENGINES[engine](conditions, settings.times, settings.duration, threads=1)
 
 
 def simulate(
@@ -106,24 +75,11 @@ def simulate(
     """
     if engine not in ENGINES:
         raise InputError(f"There is no engine of this name. Choose one of {', '.join(ENGINES)}. Received: {engine!r}.")
-    check_samples(duration, interval)
+    settings = RecordingSettings(duration, interval)
     conditions = _conditions(
         mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, angle_of_attack, gravity
     )  # fmt: skip
-    times = sample_times(duration, interval)
-    return as_walks(times, ENGINES[engine](conditions, times, float(duration)))
-
-
-def as_walks(times: np.ndarray, recording: Recording) -> Walks:
-    """The public form of what an engine returns."""
-    return Walks(
-        t=times,
-        outcome=recording.outcome,
-        **dict(zip(SAMPLE_FIELDS, recording.samples, strict=True)),
-        touchdown=recording.touchdown,
-        takeoff=recording.takeoff,
-        foothold=recording.foothold,
-    )
+    return ENGINES[engine](conditions, settings.times, float(duration))
 
 
 def _conditions(

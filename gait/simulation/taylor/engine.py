@@ -23,7 +23,7 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.provenance import cores
-from gait.simulation.conditions import Conditions, Recording
+from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.taylor import lanes
 from gait.simulation.taylor.layout import LANES
 
@@ -31,7 +31,7 @@ _LOADING = 1.0  # s; loading what an earlier run has compiled takes less
 _compiling = threading.Lock()
 
 
-def integrate(conditions: Conditions, times: np.ndarray, duration: float, threads: int | None = None) -> Recording:
+def integrate(conditions: Conditions, times: np.ndarray, duration: float, threads: int | None = None) -> Walks:
     """Integrates any number of walkers, on all cores unless `threads` says otherwise.
 
     Args:
@@ -48,21 +48,21 @@ def integrate(conditions: Conditions, times: np.ndarray, duration: float, thread
     events = 16 + int(4.0 * duration)
     with _patience():
         while True:
-            recording = Recording.empty(count, times.size, events)
+            walks = Walks.empty(count, times, events)
             edges = np.linspace(0, count, threads + 1).astype(int)
-            work = functools.partial(_walk, conditions=conditions, times=times, duration=duration, into=recording)
+            work = functools.partial(_walk, conditions=conditions, times=times, duration=duration, into=walks)
             if threads == 1:
                 work(0, count)
             else:
                 with ThreadPoolExecutor(threads) as pool:
                     list(pool.map(work, edges[:-1], edges[1:]))
-            most = int(recording.events.max(initial=0))
+            most = int(walks.events.max(initial=0))
             if most <= events:
-                return recording.trimmed(most)
+                return walks.trimmed(most)
             events = most  # more steps than there was room for: once more with enough of it
 
 
-def _walk(first: int, last: int, conditions: Conditions, times: np.ndarray, duration: float, into: Recording) -> None:
+def _walk(first: int, last: int, conditions: Conditions, times: np.ndarray, duration: float, into: Walks) -> None:
     # Arrays of one kind only: for others, numba would compile once more.
     walkers = lanes.Walkers(
         *(np.require(getattr(conditions, name), np.float64, ["C", "W"]) for name in lanes.Walkers._fields)

@@ -24,7 +24,7 @@ _OUTCOME_OF_EVENT = tuple(int(model.OUTCOME_OF_EVENT.get(event, Outcome.WALKED))
 Walkers = collections.namedtuple("Walkers", "mass stiffness rest_length start target gravity")
 """Arrays of `Conditions`: who is in the queue."""
 Tracks = collections.namedtuple("Tracks", "outcome events samples touchdown takeoff foothold")
-"""Arrays of `Recording`, to be filled in."""
+"""Arrays of `Walks`, to be filled in."""
 
 
 def _begin(lane) -> dict:
