@@ -1,8 +1,8 @@
 """The compiled engine in its plainest form: the oracle for its lanes, shortcuts and queue.
 
-One walker at a time; the recurrences as loops, with another formula for 1/r; the step by the
-last two terms, each with its own root; every gap of every step searched exactly. Shared with the
-engine are only the model and the search in one polynomial, which has tests of its own.
+It integrates one walker at a time, with the recurrences as loops and another formula for 1/r. The step
+follows from the last two terms, each with its own root, and every gap of every step is searched exactly.
+It shares only the model and the search in one polynomial with the engine; the search has tests of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from gait.simulation import model
-from gait.simulation.conditions import Conditions, Recording
+from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.model import Event, Outcome, Phase, TouchdownRule
 from gait.simulation.taylor.events import TIE, first_rise
 from gait.simulation.taylor.layout import ORDER
@@ -167,13 +167,13 @@ def _walk_all(mass, stiffness, rest_length, start, rule, target, gravity, durati
     return most
 
 
-def integrate(given: Conditions, times: np.ndarray, duration: float) -> Recording:
+def integrate(given: Conditions, times: np.ndarray, duration: float) -> Walks:
     """Outcomes, samples and takeoff times of walkers, at most four steps a second."""
-    recording = Recording.empty(len(given.mass), times.size, events=16 + int(4 * duration))
-    recording.samples[:] = np.nan
-    recording.takeoff[:] = np.nan
+    walks = Walks.empty(len(given.mass), times, events=16 + int(4 * duration))
+    walks.samples[:] = np.nan
+    walks.takeoff[:] = np.nan
     most = _walk_all(
         given.mass, given.stiffness, given.rest_length, given.start, int(given.rule), given.target, given.gravity,
-        duration, times, recording.outcome, recording.samples, recording.takeoff,
+        duration, times, walks.outcome, walks.samples, walks.takeoff,
     )  # fmt: skip
-    return recording.trimmed(most)
+    return walks.trimmed(most)
