@@ -148,7 +148,7 @@ def test_what_cannot_be_observed_is_refused():
         ForwardModel(("x",)).noise_sd({"x": -0.1})
 
 
-# What stays unknown ---------------------------------------------------------------------------
+# What stays unknown --------------------------------------------------------------------------
 
 
 def analysed(forward, count=12, seed=0):
