@@ -16,18 +16,18 @@ from types import SimpleNamespace
 import distributed
 import numpy as np
 import pytest
-from tests.helpers.scripts import ROOT
-from tests.helpers.walks import files_of, small_plan
+from gait.progress import ProgressBar
 
 from gait import data as dataset
 from gait import provenance
 from gait.data import cluster, manifest, shards
 from gait.data.cluster import Tally
 from gait.errors import InputError
-from gait.progress import ProgressBar
 from gait.simulation.population import walk_records
 from gait.storage import files
 from gait.storage.remote import RemotePath
+from tests.helpers.scripts import ROOT
+from tests.helpers.walks import files_of, small_plan
 
 
 class Machines:
