@@ -1,1 +1,1 @@
-"""Figures and written reports. Only this package draws."""
+"""Figures and written reports: functions that take data and return figures or text. The only package that draws."""

@@ -104,13 +104,11 @@ def _conditions(
     try:
         (count,) = np.broadcast_shapes((1,), *(v.shape for v in values.values()), *(v.shape[:1] for v in legs.values()))
     except ValueError:
-        shapes = ", ".join(f"{name} {value.shape}" for name, value in (values | legs).items())
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in {**values, **legs}.items())
         raise InputError(f"Arguments must be scalars or arrays of one common length n. Received: {shapes}.") from None
-    everything = values | legs
-    for name in ("mass", "stiffness", "rest_length", "gravity", "step_length"):
-        if name in everything and not (everything[name] > 0).all():
-            wrong = everything[name][~(everything[name] > 0)]
-            raise InputError(f"{name} must be positive. Received: {wrong.flat[0]}.")
+    for name, value in {**values, **legs}.items():
+        if name in ("mass", "stiffness", "rest_length", "gravity", "step_length") and not (value > 0).all():
+            raise InputError(f"{name} must be positive. Received: {value[~(value > 0)].flat[0]}.")
     angle = values.get("angle_of_attack")
     if angle is not None and not ((angle > 0) & (angle < np.pi / 2)).all():
         raise InputError(f"angle_of_attack must lie between 0 and pi/2 rad. Received: {angle}.")

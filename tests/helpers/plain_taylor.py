@@ -171,7 +171,6 @@ def integrate(given: Conditions, times: np.ndarray, duration: float) -> Walks:
     """Outcomes, samples and takeoff times of walkers, at most four steps a second."""
     walks = Walks.empty(len(given.mass), times, events=16 + int(4 * duration))
     walks.samples[:] = np.nan
-    walks.takeoff[:] = np.nan
     most = _walk_all(
         given.mass, given.stiffness, given.rest_length, given.start, int(given.rule), given.target, given.gravity,
         duration, times, walks.outcome, walks.samples, walks.takeoff,
