@@ -5,5 +5,6 @@ from .errors import InputError as InputError
 from .simulation.conditions import Walks as Walks
 from .simulation.model import Outcome as Outcome
 from .simulation.walks import simulate as simulate
+from .training.run import load_run as load_run
 
 __version__: str
