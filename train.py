@@ -52,8 +52,8 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
-    dataset = open_dataset(FLAGS.data)
     with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        dataset = open_dataset(FLAGS.data)
         from gait.training.fitting import train
 
     result = train(dataset, out, settings, verbose=1 if sys.stdout.isatty() else 2)
