@@ -7,25 +7,24 @@
 The same command again resumes an interrupted run and repairs missing or damaged shards.
 """
 
-import sys
-
 from absl import app, flags
 
 from gait import scripting
-from gait.data.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan
-from gait.parameters import NAMES, QUANTITIES, parse_range
-from gait.progress import ProgressBar
+from gait.data.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan, parse_splits
+from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
 from gait.simulation.channels import CHANNELS
+from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 from gait.simulation.walks import ENGINES
-from gait.storage import files
+from gait.storage.files import as_path
 
 FLAGS = flags.FLAGS
-PAPER = Population()
+PAPER = RecordingSettings()
 flags.DEFINE_string("out", "data/walks", "Folder of the dataset, local or remote (gs://bucket/walks).")
-flags.DEFINE_integer("records", 1_000_000, "Number of walks, split 80/10/10.")
-flags.DEFINE_integer("seed", PAPER.seed, "Key of all random numbers: same seed, same records.")
-flags.DEFINE_enum("engine", PAPER.engine, list(ENGINES), "taylor: compiled. scipy: reference, very slow.")
+flags.DEFINE_integer("records", 1_000_000, "Number of walks in all splits together.")
+flags.DEFINE_list("splits", ["80", "10", "10"], "Shares of the splits, as TRAIN,VALIDATION,TEST.")
+flags.DEFINE_integer("seed", 0, "Key of all random numbers: same seed, same records.")
+flags.DEFINE_enum("engine", "taylor", list(ENGINES), "taylor: compiled. scipy: reference, very slow.")
 flags.DEFINE_list("channels", ["x", "y", "fx", "fy"], f"What to record: some of {', '.join(CHANNELS)}.")
 flags.DEFINE_float("duration", PAPER.duration, "Length of a walk [s].")
 flags.DEFINE_float("interval", PAPER.interval, "Time between samples [s].")
@@ -36,7 +35,7 @@ flags.DEFINE_string("cluster", None, "Address of a Dask scheduler whose workers 
 flags.DEFINE_integer("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
 flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
 for name in NAMES:
-    prior = PAPER.priors[name]
+    prior = PAPER_PRIORS[name]
     flags.DEFINE_list(
         name,
         [str(prior.low), str(prior.high)],
@@ -45,29 +44,30 @@ for name in NAMES:
 
 
 def main():
-    population = Population(
-        seed=FLAGS.seed,
-        priors={name: parse_range(name, FLAGS[name].value) for name in NAMES},
-        gravity=FLAGS.gravity,
-        duration=FLAGS.duration,
-        interval=FLAGS.interval,
+    plan = Plan.of(
+        Population({name: parse_range(name, FLAGS[name].value) for name in NAMES}, FLAGS.seed),
+        RecordingSettings(FLAGS.duration, FLAGS.interval, FLAGS.gravity),
+        records=FLAGS.records,
+        channels=FLAGS.channels,
         engine=FLAGS.engine,
+        shards=FLAGS.shards,
+        splits=parse_splits(FLAGS.splits),
     )
-    plan = Plan(population, FLAGS.records, tuple(FLAGS.channels), FLAGS.shards)
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        from gait import data as dataset
+    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        from gait.data.writing import write_dataset
 
-    written = dataset.write(
-        files.as_path(FLAGS.out),
+    dataset = write_dataset(
+        as_path(FLAGS.out),
         plan,
         workers=FLAGS.workers,
         cluster=FLAGS.cluster,
         audit=FLAGS.audit,
         overwrite=FLAGS.overwrite,
-        progress=ProgressBar("records", sys.stderr),
+        progress=True,
     )
-    print(f"{FLAGS.out} holds {written.summary()}")
-    print(f"Next: python train.py --data={FLAGS.out} --scenario=three_parameter --out=runs/three_parameter")
+    print(f"{FLAGS.out} holds {dataset.summary()}")
+    train = ("python", "train.py", f"--data={FLAGS.out}", "--scenario=three_parameter", "--out=runs/three_parameter")
+    print(f"Next: {scripting.command(*train)}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 
@@ -15,7 +16,7 @@ from gait.storage.files import trouble
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Keeps the notices off the screen that TensorFlow's C++ code prints while it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -57,3 +58,8 @@ def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
             sys.exit(130)
 
     return run
+
+
+def command(*words: object) -> str:
+    """A command that can be pasted into a shell, whatever its words contain."""
+    return shlex.join(str(word) for word in words)

@@ -18,10 +18,10 @@ pytest_plugins = ["tests.helpers.durability"]  # its fixtures; and its asserts a
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory) -> Path:
     """2,000 short walks with positions and forces; tests must not change it."""
-    from gait import data as dataset
+    from gait.data.writing import write_dataset
 
     folder = tmp_path_factory.mktemp("data") / "walks"
-    dataset.write(folder, small_plan(2000, channels=("x", "y", "fx", "fy"), shards=10), audit=1)
+    write_dataset(folder, small_plan(2000, channels=("x", "y", "fx", "fy"), shards=10), audit=1)
     return folder
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from gait.simulation.channels import observe
-from gait.data.records import parse, serialised
+from gait.data.manifest import Audit, Plan, ShardEntry
+from gait.data.reading import read_record
+from gait.data.records import parse
 from gait.errors import InputError
+from gait.parameters import NAMES, named
 from gait.simulation import taylor
-from gait.data.manifest import Manifest
-from gait.parameters import NAMES
-from gait.simulation.population import Population
+from gait.simulation.channels import observe
+from gait.simulation.conditions import Conditions, Walks
+from gait.simulation.walks import integrate
+from gait.storage.files import AnyPath
 
 AUDIT_LIMIT = 1e-6
 """Largest accepted distance [m] of an audited record from the reference engine."""
@@ -21,7 +26,7 @@ Those of 5,000 walks that erred by more than 1e-10 m did so as after a change of
 """
 
 
-def audit_records(described: Manifest, population: Population, count: int) -> dict:
+def audit_records(folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry], count: int) -> Audit:
     """Integrates some records again with the reference engine, in float64.
 
     The records are drawn from all splits. Each is read back from its shard; its values must be
@@ -30,59 +35,61 @@ def audit_records(described: Manifest, population: Population, count: int) -> di
     of its initial values alone moves it further than that. For such a walk the limit is what a
     change of its initial height by `SLIP` does, and the manifest says so.
 
+    Args:
+        folder: of the dataset.
+        plan: of the dataset.
+        shards: its files, in the order of their records.
+        count: number of records to audit.
+
     Returns:
-        For the manifest: number of records, limit [m], worst difference [m] and its record, and the
-        records to which a wider limit was applied, with difference and limit [m].
+        The result, for the manifest.
 
     Raises:
         InputError: if a record on disk is not the engine's, or the engine's not the reference's.
     """
-    total = sum(described.content["records"].values())
-    chosen = np.sort(np.random.default_rng((population.seed, 16)).choice(total, min(count, total), replace=False))
+    generator = np.random.default_rng((plan.population.seed, 16))
+    chosen = np.sort(generator.choice(plan.total, min(count, plan.total), replace=False))
     worst, worst_record, sensitive = 0.0, None, {}
     for record in chosen.tolist():
-        inputs, parameters = parse([serialised(described, record)], described.channels, described.samples)
-        parameters = parameters.numpy()
-        engine = population.integrate(parameters)
-        observed = observe(described.channels, engine.samples, population.conditions(parameters))
-        observed = observed[:, 0].astype(np.float32)
+        serialised = read_record(folder, shards, plan.channels, plan.settings.times.size, record)
+        inputs, parameters = parse([serialised], plan.channels, plan.settings.times.size)
+        conditions = Conditions.of(named(NAMES, parameters.numpy()), plan.settings.gravity)
+        walks = integrate(conditions, plan.settings, plan.engine)
+        observed = observe(plan.channels, walks.samples, conditions)[:, 0].astype(np.float32)
         if not np.array_equal(inputs.numpy()[0], observed.reshape(-1)):
             raise InputError(
                 f"Audit: record {record} on disk is not what the engine computes from its parameters. "
                 "Delete the dataset with --overwrite and make it anew."
             )
-        reference = population.integrate(parameters, engine="scipy")
-        difference = _distance(engine.samples, reference.samples)
+        difference = _distance(walks, integrate(conditions, plan.settings, "scipy"))
         if difference > AUDIT_LIMIT:
-            limit = max(AUDIT_LIMIT, rounding(population, parameters[0]))
+            limit = max(AUDIT_LIMIT, rounding(plan, parameters.numpy()[0]))
             if difference > limit:
+                walker = dict(zip(NAMES, parameters.numpy()[0].tolist(), strict=True))
                 raise InputError(
-                    f"Audit: record {record} ({dict(zip(NAMES, parameters[0].tolist(), strict=True))}) differs by "
-                    f"{difference:.2e} m from the scipy reference; the limit is {limit:g} m. The dataset stays "
-                    "unfinished. Please report this record, or make the dataset with --engine=scipy."
+                    f"Audit: record {record} ({walker}) differs by {difference:.2e} m from the scipy reference. The "
+                    f"limit is {limit:g} m. The dataset stays unfinished. Please report this record, or make the "
+                    "dataset with --engine=scipy."
                 )
-            sensitive[record] = {"difference_m": difference, "limit_m": limit}
+            sensitive[str(record)] = {"difference_m": difference, "limit_m": limit}
         if worst_record is None or difference > worst:
             worst, worst_record = difference, record
-    return {
-        "records": len(chosen),
-        "limit_m": AUDIT_LIMIT,
-        "worst_m": worst,
-        "worst_record": worst_record,
-        "sensitive": sensitive,
-    }
+    return Audit(len(chosen), AUDIT_LIMIT, worst, worst_record, sensitive)
 
 
-def _distance(samples: np.ndarray, others: np.ndarray) -> float:
+def _distance(walks: Walks, others: Walks) -> float:
     """Largest distance [m] between positions; infinite where one walk ended before the other."""
-    difference = np.abs(samples[:2] - others[:2])
+    difference = np.abs(walks.samples[:2] - others.samples[:2])
     return float(np.where(np.isnan(difference), np.inf, difference).max())
 
 
-def rounding(population: Population, parameters: np.ndarray) -> float:
-    """How far [m] a change of the initial height by `SLIP` moves a walk."""
-    nearby = np.stack([parameters, parameters])
-    nearby[1, NAMES.index("y0")] += SLIP
-    samples = population.integrate(nearby).samples
-    moved = _distance(samples[:, :1], samples[:, 1:])
+def rounding(plan: Plan, parameters: np.ndarray) -> float:
+    """How far [m] a change of the initial height by `SLIP` moves a walk of given parameters, shape [7]."""
+
+    def walk(change: float) -> Walks:
+        walker = named(NAMES, parameters[None])
+        walker["y0"] = walker["y0"] + change
+        return integrate(Conditions.of(walker, plan.settings.gravity), plan.settings, plan.engine)
+
+    moved = _distance(walk(0.0), walk(SLIP))
     return moved if np.isfinite(moved) else 0.0

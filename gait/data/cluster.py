@@ -8,15 +8,14 @@ import pickle
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gait import provenance
-from gait.storage import files
+from gait.data.manifest import Plan, Shard, ShardEntry
 from gait.data.shards import write_shard
 from gait.errors import InputError
+from gait.storage import files
 from gait.storage.files import AnyPath
-from gait.data.manifest import Plan, Shard
-from gait.progress import ProgressBar
 
 REQUIREMENT = "distributed>=2024.8.0"
 CONNECTION_LIMIT = 10.0
@@ -63,8 +62,8 @@ def connected(address: str) -> Iterator:
 
 
 def written_there(
-    folder: AnyPath, plan: Plan, shards: list[Shard], progress: ProgressBar, client
-) -> Iterator[dict[str, dict]]:
+    folder: AnyPath, plan: Plan, shards: Sequence[Shard], report: Callable[[int], None], client
+) -> Iterator[dict[str, ShardEntry]]:
     """Has the workers write shards; yields the entries of those that have just been finished, by name.
 
     The shard of a worker that has died is written again by another one. Closing the iterator
@@ -74,7 +73,7 @@ def written_there(
         folder: of the dataset, absolute; workers must reach it under the same name.
         plan: of the dataset.
         shards: which part of it.
-        progress: told how many records are written, also in shards that are in work.
+        report: told how many records more are written, also in shards that are in work.
         client: see `connected`.
 
     Raises:
@@ -82,7 +81,7 @@ def written_there(
     """
     if not shards:
         return
-    topic, tally = f"gait-{secrets.token_hex(8)}", Tally(progress)
+    topic, tally = f"gait-{secrets.token_hex(8)}", Tally(report)
     client.subscribe_topic(topic, lambda event: tally.hear(*event[1]))
     mark = files.temporary_name(folder / "mark")
     files.write_text(mark, "A worker that sees this file writes into the same folder as the others.\n")
@@ -102,7 +101,7 @@ def written_there(
                     continue
                 if entry is not None:
                     finished[shard.name] = entry
-                    tally.finish(shard.name, entry["records"])
+                    tally.finish(shard.name, entry.records)
                     del pending[future]
             if finished:
                 yield finished
@@ -117,7 +116,7 @@ def written_there(
             client.cancel(list(pending))
 
 
-def _entry(future, shard: Shard) -> dict | None:
+def _entry(future, shard: Shard) -> ShardEntry | None:
     """The manifest entry of a shard, or None if it is not finished yet.
 
     Raises:
@@ -180,8 +179,8 @@ class Tally:
     A shard whose worker was lost is begun again; then only the later attempt counts.
     """
 
-    def __init__(self, progress: ProgressBar):
-        self._progress, self._lock = progress, threading.Lock()
+    def __init__(self, report: Callable[[int], None]):
+        self._report, self._lock = report, threading.Lock()
         self._attempts: dict[str, list[str]] = {}
         self._counted: dict[str, int] = {}
         self._finished: set[str] = set()
@@ -202,7 +201,7 @@ class Tally:
             self._count(shard, records)
 
     def _count(self, shard: str, records: int) -> None:
-        self._progress.advance(records - self._counted.get(shard, 0))
+        self._report(records - self._counted.get(shard, 0))
         self._counted[shard] = records
 
 

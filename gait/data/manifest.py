@@ -5,25 +5,30 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shlex
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from gait.simulation.channels import CHANNELS, check_channels
 from gait.errors import InputError
-from gait.storage.files import AnyPath, read_json, read_sealed, sha256, write_sealed
 from gait.parameters import NAMES, QUANTITIES, Uniform
+from gait.scripting import command
+from gait.simulation.channels import CHANNELS, check_channels
+from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
+from gait.simulation.walks import TOLERANCES
+from gait.storage.files import AnyPath, read_json, read_sealed, write_sealed
 
 FILE = "manifest.json"
 FORMAT_VERSION = 2
 SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
+"""Share of each split (Sameni, section IV)."""
 RECORDS_PER_SHARD = 20_000
-_RESULTS = ("identity", "outcomes", "audit", "versions", "code_revision", "shards")
+AUDITED_RECORDS = 16
+"""Records of a dataset that the reference engine integrates again."""
 _NEEDED = (
     "identity", "seed", "records", "channels", "parameters", "priors", "gravity", "duration", "interval", "samples",
     "engine", "shard_count", "outcomes", "audit", "versions", "shards",
 )  # fmt: skip
-AUDITED_RECORDS = 16
-"""Records of a dataset that the reference engine integrates again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,38 +43,75 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a dataset will hold and how it is cut into files."""
+    """Contents of a dataset and how they are cut into files: all that decides the bytes of its shards.
+
+    Attributes:
+        population: walkers to draw.
+        settings: how their walks are recorded.
+        records: number of records of each split.
+        channels: names of the recorded channels.
+        engine: name of the engine; `tolerance`: its accuracy setting.
+        shard_count: files asked for; a split gets its share of them, and one at least.
+    """
 
     population: Population
-    records: int
+    settings: RecordingSettings
+    records: Mapping[str, int]
     channels: tuple[str, ...]
-    shards: int | None = None
+    engine: str
+    tolerance: float
+    shard_count: int
 
-    def __post_init__(self):
-        check_channels(self.channels)
-        if self.records < 10:
+    @classmethod
+    def of(
+        cls,
+        population: Population,
+        settings: RecordingSettings,
+        *,
+        records: int = 1_000_000,
+        channels: Sequence[str] = ("x", "y", "fx", "fy"),
+        engine: str = "taylor",
+        shards: int | None = None,
+        splits: Mapping[str, float] = SPLITS,
+    ) -> Plan:
+        """Plans a dataset.
+
+        Args:
+            population: walkers to draw.
+            settings: how their walks are recorded.
+            records: number of records in all splits together.
+            channels: names of the channels to record.
+            engine: name of the engine.
+            shards: number of files; by default one for 20,000 records.
+            splits: share of each split; their sum need not be 1.
+
+        Raises:
+            InputError: if a number or a name is out of its range.
+        """
+        check_channels(channels)
+        if shards is not None and shards < 1:
+            raise InputError(f"The number of shards must be at least 1. Received: --shards={shards}.")
+        counts = _split(records, splits)
+        fewest = math.ceil(sum(splits.values()) / min(splits.values()))
+        if records < fewest or min(counts.values()) < 1:
+            shares = "/".join(f"{100 * share / sum(splits.values()):.3g}" for share in splits.values())
             raise InputError(
-                f"A dataset needs at least 10 records to be split 80/10/10. Received: --records={self.records}."
+                f"A dataset needs at least {fewest:,} records to be split {shares}. Received: --records={records}."
             )
-        if self.shards is not None and self.shards < 1:
-            raise InputError(f"The number of shards must be at least 1. Received: --shards={self.shards}.")
+        count = shards or -(-records // RECORDS_PER_SHARD)
+        return cls(population, settings, counts, tuple(channels), engine, TOLERANCES[engine], count)
 
     @property
-    def records_per_split(self) -> dict[str, int]:
-        validation = round(self.records * SPLITS["validation"])
-        test = round(self.records * SPLITS["test"])
-        return {"train": self.records - validation - test, "validation": validation, "test": test}
-
-    @property
-    def shard_count(self) -> int:
-        """Files asked for; a split gets its share of them, and one at least."""
-        return self.shards or -(-self.records // RECORDS_PER_SHARD)
+    def total(self) -> int:
+        """Number of records in all splits together."""
+        return sum(self.records.values())
 
     def layout(self) -> list[Shard]:
         """All shards: the training split's first, every split's shards of nearly equal size."""
         found, start = [], 0
-        for split, records in self.records_per_split.items():
-            count = min(records, max(1, round(self.shard_count * SPLITS[split])))
+        for split, records in self.records.items():
+            share = SPLITS[split] if self.records == _split(self.total, SPLITS) else records / self.total
+            count = min(records, max(1, round(self.shard_count * share)))
             edges = [start + records * i // count for i in range(count + 1)]
             found += [
                 Shard(f"{split}-{i:05d}-of-{count:05d}.tfrecord", split, edges[i], edges[i + 1]) for i in range(count)
@@ -77,180 +119,214 @@ class Plan:
             start += records
         return found
 
-    def settings(self) -> dict:
-        """Everything that decides the bytes of the shards, as JSON; equal settings, equal dataset."""
-        population = self.population
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as it stands in the manifest; equal plans, equal datasets."""
         return {
             "format_version": FORMAT_VERSION,
-            "seed": population.seed,
-            "records": self.records_per_split,
+            "seed": self.population.seed,
+            "records": dict(self.records),
             "channels": {name: CHANNELS[name].unit for name in self.channels},
             "parameters": {name: QUANTITIES[name].unit for name in NAMES},
             "priors": {
                 name: {"distribution": "uniform", "low": prior.low, "high": prior.high}
-                for name, prior in ((name, population.priors[name]) for name in NAMES)
+                for name, prior in ((name, self.population.priors[name]) for name in NAMES)
             },
-            "gravity": population.gravity,
-            "duration": population.duration,
-            "interval": population.interval,
-            "samples": int(population.times.size),
-            "engine": {"name": population.engine, "tolerance": population.tolerance},
+            "gravity": self.settings.gravity,
+            "duration": self.settings.duration,
+            "interval": self.settings.interval,
+            "samples": int(self.settings.times.size),
+            "engine": {"name": self.engine, "tolerance": self.tolerance},
             "shard_count": self.shard_count,
         }
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Plan:
+        """The plan that `to_dict` has written."""
+        priors = {name: Uniform(prior["low"], prior["high"]) for name, prior in content["priors"].items()}
+        return cls(
+            population=Population(priors, content["seed"]),
+            settings=RecordingSettings(content["duration"], content["interval"], content["gravity"]),
+            records=dict(content["records"]),
+            channels=tuple(content["channels"]),
+            engine=content["engine"]["name"],
+            tolerance=content["engine"]["tolerance"],
+            shard_count=content["shard_count"],
+        )
 
-def identity(settings: dict, witnesses: list[bytes]) -> str:
-    """A short name for the walks in a dataset, however they are cut into shards.
+    def identity(self, witnesses: Sequence[bytes]) -> str:
+        """A short name for the walks of the dataset, however they are cut into shards.
 
-    Args:
-        settings: see `Plan.settings`.
-        witnesses: some records as they are on disk, which tell other results of other code apart.
+        Args:
+            witnesses: some records as they are on disk, which tell other results of other code apart.
+        """
+        content = {key: value for key, value in self.to_dict().items() if key != "shard_count"}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+        for record in witnesses:
+            digest.update(record)
+        return digest.hexdigest()[:16]
+
+    def command(self, folder: AnyPath, *more: str) -> str:
+        """The command that makes the dataset in a folder, or the part of it that is missing."""
+        flags: dict[str, object] = {
+            "out": folder,
+            "records": self.total,
+            "seed": self.population.seed,
+            "engine": self.engine,
+            "channels": ",".join(self.channels),
+            "duration": self.settings.duration,
+            "interval": self.settings.interval,
+            "gravity": self.settings.gravity,
+            "shards": self.shard_count,
+            **{name: f"{prior.low},{prior.high}" for name, prior in self.population.priors.items()},
+        }
+        if self.records != _split(self.total, SPLITS):
+            flags["splits"] = ",".join(str(count) for count in self.records.values())
+        return command("python", "simulate.py", *(f"--{name}={value}" for name, value in flags.items()), *more)
+
+
+def _split(records: int, splits: Mapping[str, float]) -> dict[str, int]:
+    """Records of each split: training takes what the others leave."""
+    whole = sum(splits.values())
+    whole = 1.0 if math.isclose(whole, 1.0) else whole  # shares of 1 are taken as they are, to the last digit
+    held_out = {name: round(records * (share / whole)) for name, share in splits.items() if name != "train"}
+    return {"train": records - sum(held_out.values()), **held_out}
+
+
+def parse_splits(words: Sequence[str]) -> dict[str, float]:
+    """Shares of the splits that a user has written as TRAIN,VALIDATION,TEST.
+
+    Raises:
+        InputError: unless these are three positive numbers.
     """
-    content = {key: value for key, value in settings.items() if key != "shard_count"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-    for record in witnesses:
-        digest.update(record)
-    return digest.hexdigest()[:16]
+    try:
+        shares = [float(word) for word in words]
+    except ValueError:
+        shares = []
+    if len(shares) != len(SPLITS) or not all(math.isfinite(share) and share > 0 for share in shares):
+        raise InputError(
+            f"The splits are three positive numbers, the shares of {', '.join(SPLITS)}. "
+            f"Received: {','.join(words)!r}. Give them as --splits=80,10,10."
+        )
+    return dict(zip(SPLITS, shares, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardEntry:
+    """A finished shard, as the manifest has it.
+
+    Attributes:
+        split: name of its split.
+        records: number of its records.
+        bytes: its size.
+        sha256: its checksum, as 64 hexadecimal digits.
+        outcomes: numbers of draws that ended in each `gait.Outcome`.
+    """
+
+    split: str
+    records: int
+    bytes: int
+    sha256: str
+    outcomes: list[int]
+
+    def fault(self, path: AnyPath, checksum: str | None = None) -> str | None:
+        """Fault of a file that should be this shard, in words; None if its size, and its checksum if given, fit."""
+        if not path.is_file():
+            return "is missing"
+        size = path.stat().st_size
+        if size != self.bytes:
+            return f"has {size:,} bytes instead of {self.bytes:,}"
+        if checksum is not None and checksum != self.sha256:
+            return "is damaged: its checksum is not the one in the manifest"
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """Agreement of some records with the reference engine.
+
+    Attributes:
+        records: number of audited records.
+        limit_m: largest accepted distance from the reference, m.
+        worst_m: largest distance found, m; `worst_record`: number of its record.
+        sensitive: records to which a wider limit was applied: difference and limit, m.
+    """
+
+    records: int
+    limit_m: float
+    worst_m: float
+    worst_record: int | None
+    sensitive: dict[str, dict[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """A finished dataset, as read from its folder."""
+    """Contents of the manifest of a finished dataset.
 
-    folder: AnyPath
-    content: dict
-
-    @property
-    def identity(self) -> str:
-        return self.content["identity"]
-
-    @property
-    def settings(self) -> dict:
-        """What `Plan.settings` was when the dataset was made."""
-        return {key: value for key, value in self.content.items() if key not in _RESULTS}
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        return tuple(self.content["channels"])
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        return tuple(self.content["parameters"])
-
-    @property
-    def samples(self) -> int:
-        return self.content["samples"]
-
-    @property
-    def priors(self) -> dict[str, Uniform]:
-        return {name: Uniform(prior["low"], prior["high"]) for name, prior in self.content["priors"].items()}
-
-    @property
-    def population(self) -> Population:
-        """Who walks in it."""
-        entries = {name: self.content[name] for name in ("seed", "gravity", "duration", "interval")}
-        return Population(priors=self.priors, engine=self.content["engine"]["name"], **entries)
-
-    def summary(self) -> str:
-        """What the dataset holds and how it was checked, in a sentence or two."""
-        content = self.content
-        total = sum(content["records"].values())
-        draws = sum(content["outcomes"].values())
-        failed = {name: n for name, n in content["outcomes"].items() if n and name != "walked"}
-        checked = content["audit"]
-        audit = (
-            f"Audit: {checked['records']} records against the scipy reference, "
-            f"worst difference {checked['worst_m']:.1e} m."
-            if checked["records"]
-            else "Not audited."
-        )
-        return (
-            f"{total:,} walks ({', '.join(f'{n:,} {split}' for split, n in content['records'].items())}) "
-            f"with channels {', '.join(self.channels)}. {total / draws:.1%} of {draws:,} draws walked"
-            + (f" (the others ended in: {', '.join(f'{name} {n:,}' for name, n in failed.items())})" if failed else "")
-            + f". {audit}"
-        )
-
-    def records(self, split: str) -> int:
-        return self.content["records"][split]
-
-    def shards(self, split: str) -> list[str]:
-        """Names of the split's files, in the order of their records."""
-        return [name for name, shard in self.content["shards"].items() if shard["split"] == split]
-
-    def command(self) -> str:
-        """The command that makes this dataset, or the part of it that is missing."""
-        content = self.content
-        flags = {
-            "out": self.folder,
-            "records": sum(content["records"].values()),
-            "seed": content["seed"],
-            "engine": content["engine"]["name"],
-            "channels": ",".join(self.channels),
-            "duration": content["duration"],
-            "interval": content["interval"],
-            "gravity": content["gravity"],
-            "shards": content["shard_count"],
-            "audit": content["audit"]["records"],
-            **{name: f"{prior.low},{prior.high}" for name, prior in self.priors.items()},
-        }
-        return "python simulate.py " + " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())
-
-    def check_shard(self, name: str, checksum: str | None) -> None:
-        """Raises `InputError` unless a shard is there, of its right size and of the checksum, if one is given."""
-        entry = self.content["shards"][name]
-        if fault := _missing(self.folder / name, entry):
-            raise self._faulty(name, fault)
-        if checksum is not None and checksum != entry["sha256"]:
-            raise self._faulty(name, _DAMAGED)
-
-    def _faulty(self, name: str, fault: str) -> InputError:
-        return InputError(
-            f"The shard {self.folder / name} {fault}. This command makes just that shard again: {self.command()}"
-        )
-
-
-_DAMAGED = "is damaged: its checksum is not the one in the manifest"
-
-
-def _missing(path: AnyPath, entry: dict) -> str | None:
-    if not path.is_file():
-        return "is missing"
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        return f"has {size:,} bytes instead of {entry['bytes']:,}"
-    return None
-
-
-def shard_fault(path: AnyPath, entry: dict) -> str | None:
-    """What is wrong with a shard, compared with its manifest entry, in words; None if nothing is."""
-    return _missing(path, entry) or (_DAMAGED if sha256(path) != entry["sha256"] else None)
-
-
-def read(folder: AnyPath) -> Manifest:
-    """Reads the manifest of a dataset.
-
-    Raises:
-        InputError: if the folder or its manifest is missing, unreadable or from a newer version.
+    Attributes:
+        plan: what was asked for.
+        identity: short name for its walks, see `Plan.identity`.
+        outcomes: number of draws that ended in each outcome, by the outcome's name.
+        audit: agreement with the reference engine.
+        versions: of the packages that made it, see `gait.provenance.versions`; `code_revision`: of this code.
+        shards: finished files by name, in the order of their records.
     """
-    path = folder / FILE
-    if not folder.is_dir():
-        raise InputError(f"There is no dataset at {folder}. Make one: python simulate.py --out={folder}")
-    if not path.is_file():
-        raise InputError(
-            f"{folder} has no {FILE}, so it is not a finished dataset. "
-            f"Make or finish it: python simulate.py --out={folder} (with the flags it was begun with)"
+
+    plan: Plan
+    identity: str
+    outcomes: dict[str, int]
+    audit: Audit
+    versions: dict[str, str]
+    code_revision: str | None
+    shards: dict[str, ShardEntry]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The manifest as JSON."""
+        return self.plan.to_dict() | {
+            "identity": self.identity,
+            "outcomes": self.outcomes,
+            "audit": dataclasses.asdict(self.audit),
+            "versions": self.versions,
+            "code_revision": self.code_revision,
+            "shards": {name: dataclasses.asdict(entry) for name, entry in self.shards.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Manifest:
+        """The manifest that `to_dict` has written."""
+        return cls(
+            plan=Plan.from_dict(content),
+            identity=content["identity"],
+            outcomes=content["outcomes"],
+            audit=Audit(**content["audit"]),
+            versions=content["versions"],
+            code_revision=content.get("code_revision"),
+            shards={name: ShardEntry(**entry) for name, entry in content["shards"].items()},
         )
-    content = read_json(path, "manifest", ["format_version"])
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        newer = isinstance(version, int) and version > FORMAT_VERSION
-        way_out = "Update this code." if newer else f"Make it anew: python simulate.py --out={folder} --overwrite"
-        raise InputError(f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. {way_out}")
-    return Manifest(folder, read_sealed(path, "manifest", _NEEDED))
 
+    @classmethod
+    def read(cls, folder: AnyPath) -> Manifest:
+        """Reads the manifest of a dataset.
 
-def write(folder: AnyPath, content: dict) -> Manifest:
-    """Writes the manifest, which makes the folder a finished dataset."""
-    write_sealed(folder / FILE, content)
-    return Manifest(folder, content)
+        Raises:
+            InputError: if the folder or its manifest is missing, unreadable or of another format.
+        """
+        path, make = folder / FILE, command("python", "simulate.py", f"--out={folder}")
+        if not folder.is_dir():
+            raise InputError(f"There is no dataset at {folder}. Make one: {make}")
+        if not path.is_file():
+            raise InputError(
+                f"{folder} has no {FILE}, so it is not a finished dataset. "
+                f"Make or finish it: {make} (with the flags it was begun with)"
+            )
+        version = read_json(path, "manifest", ["format_version"])["format_version"]
+        if version != FORMAT_VERSION:
+            newer = isinstance(version, int) and version > FORMAT_VERSION
+            advice = "Update this code." if newer else f"Make it anew: {make} --overwrite"
+            raise InputError(
+                f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. {advice}"
+            )
+        return cls.from_dict(read_sealed(path, "manifest", _NEEDED))
+
+    def write(self, folder: AnyPath) -> None:
+        """Writes the manifest, which makes the folder a finished dataset."""
+        write_sealed(folder / FILE, self.to_dict())

@@ -1,12 +1,10 @@
-"""Records of a dataset: how they are serialised, parsed and found."""
+"""Records of a dataset: how they are serialised and parsed."""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
 
-from gait.storage import files
-from gait.data.manifest import Manifest
 from gait.parameters import NAMES
 
 _HEADER, _FOOTER = 12, 4  # bytes around a record in a TFRecord file
@@ -83,20 +81,3 @@ def parse(records: tf.Tensor, channels: tuple[str, ...], samples: int) -> tuple[
     parsed = tf.io.parse_example(records, features)
     parameters = tf.io.decode_raw(parsed["parameters"], tf.float64, little_endian=True)
     return tf.concat([parsed[name] for name in channels], axis=1), parameters
-
-
-def serialised(described: Manifest, record: int) -> bytes:
-    """One record of the whole dataset as it is on disk; its shard's checksum is not verified."""
-    template = RecordTemplate(described.channels, described.samples)
-    for name, entry in described.content["shards"].items():
-        if record >= entry["records"]:
-            record -= entry["records"]
-            continue
-        path, size = described.folder / name, template.framed_size
-        if entry["bytes"] == entry["records"] * size:
-            rows = template.rows(files.part(path, record * size, size))
-            if rows is not None and len(rows):
-                return rows[0].tobytes()
-        # Laid out in another of the ways that are open to a `tf.train.Example`; only the start of the file is known.
-        return next(iter(tf.data.TFRecordDataset(str(path)).skip(record))).numpy()
-    raise IndexError(record)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import numpy as np
 import tensorflow as tf
 
-from gait.storage import files
-from gait.simulation.channels import observe
+from gait.data.manifest import Plan, Shard, ShardEntry
 from gait.data.records import RecordTemplate
-from gait.storage.files import AnyPath
-from gait.simulation.conditions import SAMPLE_FIELDS
-from gait.data.manifest import Plan, Shard
+from gait.parameters import NAMES, named
+from gait.simulation.channels import observe
+from gait.simulation.conditions import SAMPLE_FIELDS, Conditions
 from gait.simulation.model import Outcome
 from gait.simulation.population import walk_records
-from gait.progress import ProgressBar
+from gait.storage import files
+from gait.storage.files import AnyPath
 from gait.storage.remote import error_of
 
 _AT_A_TIME = {"taylor": 5000, "scipy": 10}
@@ -30,7 +30,7 @@ class _GivenUpError(Exception):
     """Another shard has failed, or the user has had enough."""
 
 
-def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int], None]) -> dict:
+def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int], None]) -> ShardEntry:
     """Writes one shard, a part at a time; any machine that reaches the folder writes the same bytes.
 
     Args:
@@ -43,12 +43,12 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
         The shard's entry in the manifest.
 
     Raises:
-        InputError: if a person cannot be made to walk, or the folder does not take the shard.
+        InputError: if a walker cannot be made to walk, or the folder does not take the shard.
     """
-    samples = plan.population.times.size
+    samples = plan.settings.times.size
     template = RecordTemplate(plan.channels, samples)
     bytes_a_record = np.dtype(np.float64).itemsize * len(SAMPLE_FIELDS) * samples
-    together = max(1, min(_AT_A_TIME[plan.population.engine], _MEMORY // bytes_a_record))
+    together = max(1, min(_AT_A_TIME[plan.engine], _MEMORY // bytes_a_record))
     counts = np.zeros(len(Outcome), np.int64)
     path = folder / shard.name
     with files.replacing(path) as temporary:
@@ -56,9 +56,9 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 for first in range(shard.start, shard.stop, together):
                     records = range(first, min(first + together, shard.stop))
-                    parameters, walks, outcomes = walk_records(plan.population, records)
-                    observed = observe(plan.channels, walks, plan.population.conditions(parameters))
-                    for record in template.serialise(parameters, observed):
+                    parameters, walks, outcomes = walk_records(plan.population, plan.settings, records, plan.engine)
+                    conditions = Conditions.of(named(NAMES, parameters), plan.settings.gravity)
+                    for record in template.serialise(parameters, observe(plan.channels, walks, conditions)):
                         writer.write(record)
                     counts += outcomes
                     report(len(records))
@@ -66,31 +66,32 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
             raise error_of(error, path) from error
         # Of the file that this attempt has written; under the final name there may soon be another's.
         size, checksum = temporary.stat().st_size, files.sha256(temporary)
-    return {
-        "split": shard.split,
-        "records": shard.stop - shard.start,
-        "bytes": size,
-        "sha256": checksum,
-        "outcomes": counts.tolist(),
-    }
+    return ShardEntry(shard.split, shard.stop - shard.start, size, checksum, counts.tolist())
 
 
 def written_here(
-    folder: AnyPath, plan: Plan, shards: list[Shard], workers: int, progress: ProgressBar
-) -> Iterator[dict[str, dict]]:
+    folder: AnyPath, plan: Plan, shards: Sequence[Shard], report: Callable[[int], None], workers: int
+) -> Iterator[dict[str, ShardEntry]]:
     """Writes shards, some at a time; yields the entries of those that have just been finished, by name.
 
     Closing the iterator gives up the shards in work.
+
+    Args:
+        folder: of the dataset.
+        plan: of the dataset.
+        shards: which part of it.
+        report: told how many records more are written, from any thread.
+        workers: number of shards in work at the same time.
     """
     stop = threading.Event()
 
-    def report(records: int) -> None:
+    def go_on(records: int) -> None:
         if stop.is_set():
             raise _GivenUpError
-        progress.advance(records)
+        report(records)
 
     with ThreadPoolExecutor(workers) as pool:
-        jobs = {pool.submit(write_shard, folder, plan, shard, report): shard for shard in shards}
+        jobs = {pool.submit(write_shard, folder, plan, shard, go_on): shard for shard in shards}
         try:
             while jobs:
                 done, _ = wait(jobs, return_when=FIRST_COMPLETED)

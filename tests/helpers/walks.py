@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 
 from gait.data.manifest import Plan
-from gait.parameters import NAMES, PAPER_PRIORS, draw
+from gait.parameters import NAMES, PAPER_PRIORS, Uniform, draw
+from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 
 
@@ -17,9 +18,18 @@ def paper_draws(count: int, seed: int) -> dict[str, np.ndarray]:
     return dict(zip(NAMES, values.T, strict=True))
 
 
-def small_plan(records: int = 200, seed: int = 3, channels=("x", "y"), shards=None, **population) -> Plan:
+def small_plan(
+    records: int = 200,
+    seed: int = 3,
+    channels: tuple[str, ...] = ("x", "y"),
+    shards: int | None = None,
+    duration: float = 3.0,
+    priors: dict[str, Uniform] = PAPER_PRIORS,
+    **others,
+) -> Plan:
     """A dataset of short walks that takes a moment to write."""
-    return Plan(Population(seed=seed, **({"duration": 3.0} | population)), records, tuple(channels), shards)
+    settings = RecordingSettings(duration=duration)
+    return Plan.of(Population(priors, seed), settings, records=records, channels=channels, shards=shards, **others)
 
 
 def files_of(folder) -> dict[str, str]:
