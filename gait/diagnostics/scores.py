@@ -143,7 +143,8 @@ class Score:
         quantity = QUANTITIES[self.target]
         name = f"{quantity.label[0].upper()}{quantity.label[1:]} ({quantity.symbol})"
         words = self._recoverable_words if self.recoverable else self._unrecoverable_words
-        return " ".join((f"{name} {words(', '.join(inputs))}", *self.advice))
+        advice = () if self.verdict == Recovery.RECOVERED else self.advice
+        return " ".join((f"{name} {words(', '.join(inputs))}", *advice))
 
     @property
     def _reached(self) -> str:

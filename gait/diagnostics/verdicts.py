@@ -104,9 +104,9 @@ def advice(verdict: Recovery, recoverable: bool, known: Identifiability, measure
         }
         return (words.get(verdict, "Evaluate on more records."),)
     data = "Record with less noise, or for longer." if is_noise_limited(known) else measure
-    use = "." if is_noise_limited(known) else ", but would teach the network the edges of the prior only."
+    worth = "." if is_noise_limited(known) else ", but that would only teach the network the edges of the prior."
     network = {
-        Recovery.BELOW_CEILING: f"Up to the ceiling, longer training or more records could gain R² {gap:.2g}{use}",
+        Recovery.BELOW_CEILING: f"Up to the ceiling, longer training or more records could add R² {gap:.2g}{worth}",
         Recovery.ABOVE_CEILING: "Evaluate on records that the network was not trained on.",
         Recovery.UNDETERMINED: "Evaluate on more records.",
     }

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from gait.limits.ceilings import Ceiling
 from gait.parameters import QUANTITIES
-from gait.report.style import BEST, NETWORK, STYLE, TRUTH, symbol
+from gait.report.style import BEST, NETWORK, STYLE, symbol
 
 LEARNING_CURVES = "learning_curves.png"
 """File of `plot_learning_curves`, in the folder of a run."""
@@ -34,18 +34,17 @@ def plot_learning_curves(history: pd.DataFrame, ceilings: Mapping[str, Ceiling])
     shown = {name: ceiling for name, ceiling in ceilings.items() if f"r2_{name}" in history}
     kept = int(history["epoch"][history["val_loss"].idxmin()])
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.4 * (1 + len(shown)), 3.3), layout="constrained")
+        figure = Figure(figsize=(3.4 * (1 + len(shown)), 3.7), layout="constrained")
         axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
         _loss_panel(axes[0], history, 1.0 - float(np.mean([ceiling.r2 for ceiling in shown.values()])))
         for axis, (name, ceiling) in zip(axes[1:], shown.items(), strict=True):
             _r2_panel(axis, history, name, ceiling)
         for axis in axes:
-            axis.axvline(kept, color=TRUTH, ls=":", lw=1.2, label=f"kept weights, epoch {kept}")
+            axis.axvline(kept, color="black", ls=":", lw=1.2, label=f"kept weights, epoch {kept}")
             axis.set_xlabel("Epoch")
-            axis.set_xlim(1, max(2, history["epoch"].max()))
-        axes[0].legend(fontsize=8)
-        for axis in axes[1:]:
-            axis.legend(fontsize=8, loc="lower right")
+            last = history["epoch"].max()
+            axis.set_xlim(1, last + max(1, 0.03 * last))
+        figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -57,20 +56,20 @@ def _curves(axis: Axes, history: pd.DataFrame, column: str) -> None:
 def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
     _curves(axis, history, "loss")
     if floor > 0.0:
-        axis.axhline(floor, color=BEST, ls="--", lw=1.2, label=f"lowest possible, {floor:.3f}")
+        axis.axhline(floor, color=BEST, ls="--", lw=1.2)
         axis.set_ylim(top=min(history["loss"].max(), 2.0 * floor))
     else:
         axis.set_yscale("log")
-    memorises = history["loss"].min() < floor
-    axis.set_title("Loss: below the line it memorises" if memorises else "Loss: it converges either way")
+    memorises = ": below the line it memorises" if history["loss"].min() < floor else ""
+    axis.set_title(f"Loss{memorises}\nlowest possible {floor:.3g}")
     axis.set_ylabel("Mean squared error of\nstandardised targets [1]")
 
 
 def _r2_panel(axis: Axes, history: pd.DataFrame, name: str, ceiling: Ceiling) -> None:
     _curves(axis, history, f"r2_{name}")
-    axis.axhline(ceiling.r2, color=BEST, ls="--", lw=1.2, label=f"highest possible, {ceiling.r2:.4g}")
+    axis.axhline(ceiling.r2, color=BEST, ls="--", lw=1.2, label="best possible")
     axis.set_ylim(0.0, 1.05)
     label = QUANTITIES[name].label
     verdict = "recoverable" if ceiling.recoverable else "not recoverable"
-    axis.set_title(f"{label[0].upper()}{label[1:]} {symbol(name)}: {verdict}")
+    axis.set_title(f"{label[0].upper()}{label[1:]} {symbol(name)}: {verdict}\nhighest possible R² {ceiling.r2:.4g}")
     axis.set_ylabel(f"R² of {symbol(name)} [1]")

@@ -62,18 +62,21 @@ def plot_recovery(predictions: pd.DataFrame, scores: Mapping[str, Score], best: 
                 _ratio_panel(axes[_over_ratio(name)], predictions, name, hidden[name])
         if _TEXT in axes:
             _explanation(axes[_TEXT])
+        drawn = [axis.get_legend_handles_labels() for axis in axes.values()]
+        labels = {label: handle for handles, names in drawn for handle, label in zip(handles, names, strict=True)}
+        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=len(labels))
     return figure
 
 
 def _panels(names: list[str], hidden: list[str]) -> tuple[Figure, dict[str, Axes]]:
     """One row of panels, or two: below each hidden target its second panel, and what did not fit into the first."""
     if not hidden:
-        figure = Figure(figsize=(3.6 * len(names), 3.8), layout="constrained")
+        figure = Figure(figsize=(3.6 * len(names), 4.4), layout="constrained")
         return figure, dict(zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True))
     columns = max(-(-(len(names) + len(hidden) + 1) // 2), len(hidden) + 1)
     first = [*hidden, *(name for name in names if name not in hidden)]
     rows = (first[:columns], [*map(_over_ratio, hidden), *first[columns:], _TEXT])
-    figure = Figure(figsize=(3.6 * columns, 7.6), layout="constrained")
+    figure = Figure(figsize=(3.6 * columns, 8.4), layout="constrained")
     return figure, figure.subplot_mosaic([row + ["."] * (columns - len(row)) for row in rows])
 
 
@@ -100,13 +103,15 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
     truth, estimate = predictions[name].to_numpy(), predictions[f"{name}_estimate"].to_numpy()
     span = _span(truth)
     _density(axis, truth, np.clip(estimate, *span), (span, span), "Blues")
+    axis.plot([], [], "o", ms=5, color=NETWORK, label="the network's estimates")
     axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
     if best is not None:
-        groups = pd.Series(best).groupby(pd.cut(truth, 25), observed=True)
+        groups = pd.Series(best).groupby(pd.cut(truth, int(np.clip(len(truth) / 100, 5, 25))), observed=True)
         middle = [interval.mid for interval in groups.groups]
-        axis.plot(middle, groups.mean(), color=BEST, lw=1.8, label="best possible estimates, mean")
-        for share, label in ((0.05, "and their 90 % band"), (0.95, None)):
-            axis.plot(middle, groups.quantile(share), color=BEST, lw=1.4, ls=(0, (3, 1.5)), label=label)
+        axis.plot(middle, groups.mean(), color=BEST, lw=1.8, label="best possible estimates (mean)")
+        for share in (0.05, 0.95):
+            band = groups.quantile(share)
+            axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label="90 % of the best possible estimates")
     outside = int(np.sum((estimate < span[0]) | (estimate > span[1])))
     if outside:
         note = f"{outside:,} of {len(estimate):,} estimates\nlie beyond the frame"
@@ -115,13 +120,13 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
     axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached}, highest possible {entry.ceiling.r2:.4g}")
     axis.set(xlim=span, ylim=span, xlabel=axis_label(name, "true"), ylabel=axis_label(name, "estimated"))
     axis.set_aspect("equal")
-    axis.legend(fontsize=8, loc="upper left")
 
 
 def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, best: np.ndarray) -> None:
     ratio, truth = predictions["stiffness_to_mass"].to_numpy(), predictions[name].to_numpy()
     spans = (_span(ratio), _span(truth))
     _density(axis, ratio, truth, spans, "Greys", paleness=2.5)
+    axis.plot([], [], "s", ms=8, color=TRUTH, label="all walkers")
     shown = predictions.sample(min(len(predictions), _DOTS), random_state=0)
     axis.plot(shown["stiffness_to_mass"], shown[f"{name}_estimate"], ".", ms=2.5, color=NETWORK)
     order = np.argsort(ratio)
@@ -132,13 +137,9 @@ def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, best: np.ndar
 
 def _explanation(axis: Axes) -> None:
     axis.set_axis_off()
-    axis.plot([], [], "s", ms=8, color=TRUTH, label="all walkers of the test split")
-    axis.plot([], [], "o", ms=4, color=NETWORK, label="the network's estimates")
-    axis.plot([], [], color=BEST, lw=1.6, label="best possible estimates")
-    axis.legend(loc="upper left", title="Panels over $k/m$", alignment="left", borderpad=0.0)
     axis.text(
         0.0,
-        0.64,
+        0.9,
         "Two walkers with the same $k/m$ and $\\ell_0$\nmove alike. A recording tells $k/m$, and\n"
         "of $m$ and $k$ no more than the range of\nall walkers with that $k/m$ (grey).\n\n"
         "The best answer to “which $m$?” is the\nmean of that range (red). It follows from\n"
@@ -152,8 +153,13 @@ def _explanation(axis: Axes) -> None:
 # Tables --------------------------------------------------------------------------------------
 
 
-def recovery_table(scores: Mapping[str, Score]) -> str:
-    """The scores as a table for a terminal of 100 columns, and below it what to do."""
+def recovery_table(scores: Mapping[str, Score], notes: Sequence[str] = ()) -> str:
+    """The scores as a table for a terminal of 100 columns, with the advice below it.
+
+    Args:
+        scores: score of each target, by its name.
+        notes: more sentences for below the advice.
+    """
     rows = [("quantity", "R²", "possible", "verdict")]
     for name, entry in scores.items():
         reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
@@ -164,13 +170,9 @@ def recovery_table(scores: Mapping[str, Score]) -> str:
     for name, entry in scores.items():
         for advice in entry.advice:
             advised.setdefault(advice, []).append(name)
-    for advice, names in advised.items():
-        lines.append(_bullet(f"{', '.join(names)}: {advice}"))
+    below = [*(f"{', '.join(names)}: {advice}" for advice, names in advised.items()), *notes]
+    lines += [textwrap.fill(text, _COLUMNS, initial_indent="- ", subsequent_indent="  ") for text in below]
     return "\n".join(lines)
-
-
-def _bullet(text: str) -> str:
-    return textwrap.fill(text, _COLUMNS, initial_indent="- ", subsequent_indent="  ")
 
 
 def _full_table(scores: Mapping[str, Score]) -> str:
@@ -217,7 +219,7 @@ def recovery_report(
     """
     n = next(iter(scores.values())).n
     reasons = dict.fromkeys(entry.ceiling.reason for entry in scores.values() if not entry.recoverable)
-    measured = "".join(f" and their {QUANTITIES[name].label}" for name in scenario.measured)
+    measured = "".join(f" and the {QUANTITIES[name].label}" for name in scenario.measured)
     return f"""# {scenario.name}: what was recovered
 
 {scenario.question}
