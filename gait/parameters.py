@@ -147,9 +147,10 @@ def named(names: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
 
 def derive(name: str, values: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """The named quantity from a table of others, or None where they do not determine it."""
-    if name in values or QUANTITIES[name].derive is None:
+    formula = QUANTITIES[name].derive
+    if name in values or formula is None:
         return values.get(name)
     try:
-        return QUANTITIES[name].derive(values)
+        return formula(values)
     except KeyError:  # an ingredient is missing
         return None

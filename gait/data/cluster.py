@@ -8,7 +8,7 @@ import pickle
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from gait import provenance
 from gait.data.manifest import Plan, Shard, ShardEntry
@@ -63,7 +63,7 @@ def connected(address: str) -> Iterator:
 
 def written_there(
     folder: AnyPath, plan: Plan, shards: Sequence[Shard], report: Callable[[int], None], client
-) -> Iterator[dict[str, ShardEntry]]:
+) -> Generator[dict[str, ShardEntry], None, None]:
     """Has the workers write shards; yields the entries of those that have just been finished, by name.
 
     The shard of a worker that has died is written again by another one. Closing the iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import numpy as np
@@ -71,7 +71,7 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
 
 def written_here(
     folder: AnyPath, plan: Plan, shards: Sequence[Shard], report: Callable[[int], None], workers: int
-) -> Iterator[dict[str, ShardEntry]]:
+) -> Generator[dict[str, ShardEntry], None, None]:
     """Writes shards, some at a time; yields the entries of those that have just been finished, by name.
 
     Closing the iterator gives up the shards in work.

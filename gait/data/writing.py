@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -31,7 +31,7 @@ from gait.storage.files import AnyPath
 PROGRESS_LOG = "progress.jsonl"
 """In an unfinished dataset: its plan, then a line for every finished shard."""
 _SHARD = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.tfrecord")
-_Workforce = Callable[[AnyPath, Plan, Sequence[Shard], Callable[[int], None]], Iterator[dict[str, ShardEntry]]]
+_Workforce = Callable[[AnyPath, Plan, Sequence[Shard], Callable[[int], None]], Generator[dict[str, ShardEntry], None, None]]
 
 
 def write_dataset(

@@ -138,13 +138,13 @@ class ForwardModel:
         """
         priors = {name: self.prior(name) for name in self.unknowns}
         theta = draw(self.unknowns, priors, count, generator)
-        redrawn = [self.unknowns.index(name) for name in CIRCUMSTANCE]
+        redrawn = np.array([self.unknowns.index(name) for name in CIRCUMSTANCE])
         tried = False
 
         def attempt(pending: np.ndarray) -> np.ndarray:
             nonlocal tried
             if tried:
-                theta[np.ix_(pending, redrawn)] = draw(self.unknowns, priors, len(pending), generator)[:, redrawn]
+                theta[pending[:, None], redrawn] = draw(self.unknowns, priors, len(pending), generator)[:, redrawn]
             tried = True
             return np.isfinite(self.outputs(theta[pending])).all(axis=1)
 

@@ -84,12 +84,12 @@ def walk_records(
     """
     numbers = np.arange(records.start, records.stop)
     parameters = np.empty((len(numbers), len(NAMES)))
-    redrawn = [NAMES.index(name) for name in CIRCUMSTANCE]
+    subject, redrawn = (np.array([NAMES.index(name) for name in names]) for names in (SUBJECT, CIRCUMSTANCE))
     streams = {block: stream(population.seed, block) for block in np.unique(numbers // BLOCK).tolist()}
     for block, generator in streams.items():
         rows = np.flatnonzero(numbers // BLOCK == block)
-        subjects = draw(SUBJECT, population.priors, BLOCK, generator)[numbers[rows] % BLOCK]
-        parameters[np.ix_(rows, [NAMES.index(name) for name in SUBJECT])] = subjects
+        subjects = draw(SUBJECT, population.priors, BLOCK, generator)
+        parameters[rows[:, None], subject] = subjects[numbers[rows] % BLOCK]
     samples = np.empty(0)
     counts = np.zeros(len(Outcome), np.int64)
 
@@ -98,8 +98,8 @@ def walk_records(
         blocks = numbers[pending] // BLOCK
         for block in np.unique(blocks).tolist():
             rows = pending[blocks == block]
-            circumstances = draw(CIRCUMSTANCE, population.priors, BLOCK, streams[block])[numbers[rows] % BLOCK]
-            parameters[np.ix_(rows, redrawn)] = circumstances
+            circumstances = draw(CIRCUMSTANCE, population.priors, BLOCK, streams[block])
+            parameters[rows[:, None], redrawn] = circumstances[numbers[rows] % BLOCK]
         conditions = Conditions.of(named(NAMES, parameters[pending]), settings.gravity)
         walks = integrate(conditions, settings, engine)
         counts = counts + np.bincount(walks.outcome, minlength=len(Outcome))
@@ -113,10 +113,10 @@ def walk_records(
     left = until_walking(attempt, len(numbers))
     if not len(left):
         return parameters, samples, counts
-    subject = ", ".join(f"{name} {parameters[left[0], NAMES.index(name)]:.6g}" for name in SUBJECT)
+    walker = ", ".join(f"{name} {parameters[left[0], NAMES.index(name)]:.6g}" for name in SUBJECT)
     reasons = ", ".join(f"{Outcome(i).name.lower()} {n}" for i, n in enumerate(counts) if n and i != Outcome.WALKED)
     raise InputError(
-        f"Record {numbers[left[0]]} ({subject}) did not walk in {ATTEMPTS} attempts; attempts at it and at its "
+        f"Record {numbers[left[0]]} ({walker}) did not walk in {ATTEMPTS} attempts; attempts at it and at its "
         f"neighbours ended in: {reasons}. Choose ranges of x0, y0, vx0 and step_length with which such a walker can "
         "walk."
     )

@@ -6,6 +6,7 @@ back within one step it would see nothing and accept a walk that was none, so th
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -38,22 +39,34 @@ def integrate(
         threads: without effect; here so that all engines are called alike.
         max_step, rtol, atol: see `scipy.integrate.solve_ivp`.
     """
-    from scipy.integrate import solve_ivp  # only now: whoever does not need it should not wait for it
+    from scipy.integrate import solve_ivp  # only now: most uses do not need it
 
     solve = functools.partial(solve_ivp, method="DOP853", max_step=max_step, rtol=rtol, atol=atol)
     walks = [_walk(conditions, i, times, duration, solve) for i in range(len(conditions.mass))]
-    most = max((len(walk["touchdown"]) for walk in walks), default=0)
+    most = max((len(walk.touchdown) for walk in walks), default=0)
     result = Walks.empty(len(walks), times, most)
     for i, walk in enumerate(walks):
-        result.outcome[i] = walk["outcome"]
-        result.events[i] = len(walk["touchdown"]), len(walk["takeoff"])
-        result.samples[:, i] = walk["samples"]
-        for name in ("touchdown", "takeoff", "foothold"):
-            getattr(result, name)[i, : len(walk[name])] = walk[name]
+        result.outcome[i] = walk.outcome
+        result.events[i] = len(walk.touchdown), len(walk.takeoff)
+        result.samples[:, i] = walk.samples
+        result.touchdown[i, : len(walk.touchdown)] = walk.touchdown
+        result.takeoff[i, : len(walk.takeoff)] = walk.takeoff
+        result.foothold[i, : len(walk.foothold)] = walk.foothold
     return result
 
 
-def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, solve) -> dict:
+@dataclasses.dataclass
+class _Walk:
+    """One walk as far as it has been followed: samples [6, samples] of NaN beyond, and its events so far."""
+
+    samples: np.ndarray
+    outcome: Outcome
+    touchdown: list[float] = dataclasses.field(default_factory=list)
+    takeoff: list[float] = dataclasses.field(default_factory=list)
+    foothold: list[float] = dataclasses.field(default_factory=list)
+
+
+def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, solve) -> _Walk:
     """Follows walker i to the end."""
     mass, gravity, target = float(conditions.mass[i]), float(conditions.gravity[i]), float(conditions.target[i])
     rear, front = [
@@ -61,10 +74,9 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
         for stiffness, rest_length in zip(conditions.stiffness[i], conditions.rest_length[i], strict=True)
     ]
     samples = np.full((6, times.size), np.nan)
-    walk = {"samples": samples, "touchdown": [], "takeoff": [], "foothold": []}
     state = conditions.start[i]
-    walk["outcome"] = model.starting_outcome(state[0], state[1], state[2], rear[1])
-    if walk["outcome"] != Outcome.WALKED:
+    walk = _Walk(samples, model.starting_outcome(state[0], state[1], state[2], rear[1]))
+    if walk.outcome != Outcome.WALKED:
         return walk
     phase, time, origin, span = Phase.SINGLE_SUPPORT, 0.0, 0.0, 0.0
     while True:
@@ -80,7 +92,7 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
             # Samples come from the dense output of the steps that hold one.
             solution = solve(
                 motion, (time, duration), state, t_eval=times[times >= time],
-                events=[_terminal(gaps[e], e) for e in watched],
+                events=[_Terminal(gaps[e], e) for e in watched],
             )  # fmt: skip
             if len(solution.t):
                 x, y, vx, vy = solution.y
@@ -96,16 +108,16 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
         if event == Event.TOUCHDOWN:
             span = model.touchdown_span(conditions.rule, state[0], target, front[1] * np.cos(target))
             phase = Phase.DOUBLE_SUPPORT
-            walk["touchdown"].append(time)
-            walk["foothold"].append(origin + span)
+            walk.touchdown.append(time)
+            walk.foothold.append(origin + span)
         elif event == Event.TAKEOFF:
-            walk["takeoff"].append(time)
+            walk.takeoff.append(time)
             phase = Phase.SINGLE_SUPPORT
             origin, x = model.takeoff_reset(origin, state[0], span)
             state = np.array([x, *state[1:]])
             rear, front, span = front, rear, 0.0
         else:
-            walk["outcome"] = model.OUTCOME_OF_EVENT[event]
+            walk.outcome = model.OUTCOME_OF_EVENT[event]
             return walk
 
 
@@ -144,17 +156,18 @@ def _gaps(phase, rule, target, span, l_rear, l_front):
     }  # fmt: skip
 
 
-def _terminal(gap, event):
-    """The event as `solve_ivp` wants it: terminal and with a direction."""
-    direction = model.DIRECTION[event]
+class _Terminal:
+    """An event as `solve_ivp` wants it: terminal, with a direction, and a gap as a function of time and state."""
 
-    def terminal(time, state):
-        value = gap(*state.tolist())
+    terminal = True
+
+    def __init__(self, gap, event: Event):
+        self._gap, self.direction = gap, model.DIRECTION[event]
+
+    def __call__(self, time: float, state: np.ndarray) -> float:
+        value = self._gap(*state.tolist())
         # solve_ivp takes a gap that starts at zero and goes nowhere for a crossing.
-        return value if value != 0.0 else -direction * 1e-300
-
-    terminal.terminal, terminal.direction = True, direction
-    return terminal
+        return value if value != 0.0 else -self.direction * 1e-300
 
 
 def _passing(watched, gaps, motion, state, lowest, highest):

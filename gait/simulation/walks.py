@@ -106,9 +106,8 @@ def _conditions(
     except ValueError:
         shapes = ", ".join(f"{name} {value.shape}" for name, value in {**values, **legs}.items())
         raise InputError(f"Arguments must be scalars or arrays of one common length n. Received: {shapes}.") from None
-    for name in ("mass", "stiffness", "rest_length", "gravity", "step_length"):
-        value = values.get(name, legs.get(name))
-        if value is not None and not (value > 0).all():
+    for name, value in {**values, **legs}.items():
+        if name in ("mass", "stiffness", "rest_length", "gravity", "step_length") and not (value > 0).all():
             raise InputError(f"{name} must be positive. Received: {value[~(value > 0)].flat[0]}.")
     angle = values.get("angle_of_attack")
     if angle is not None and not ((angle > 0) & (angle < np.pi / 2)).all():

@@ -8,6 +8,7 @@ has a row here.
 from __future__ import annotations
 
 import collections
+from typing import Any
 
 import numba
 
@@ -43,5 +44,5 @@ POINT = ("at", "px", "py", "vx", "vy", "fx", "fy")
 
 _NAMES = (*X, *Y, *LEGS, *LANDING, *GAPS, *CLOCK, *SEARCH, *POINT)
 SIZE = len(_NAMES) * LANES
-ROW = collections.namedtuple("Row", _NAMES)(*range(0, SIZE, LANES))
+ROW: Any = collections.namedtuple("Row", _NAMES)(*range(0, SIZE, LANES))
 """Index of the first lane's value of each variable: `work[ROW.span + lane]`."""

@@ -93,7 +93,10 @@ def motion(x, y, span, rho_rear, l_rear, rho_front, l_front, gravity):
         x, y: all coefficients, m/s^n.
         s: those of r²/2 of the rear leg but for the last two, m²/s^n.
     """
-    x, y, s, f, p = [*x], [*y], [], [], []
+    x, y = [*x], [*y]
+    s: list = []
+    f: list = []
+    p: list = []
     rear, front = _Pull(rho_rear * l_rear, s), _Pull(rho_front * l_front, f)
     for n in range(ORDER - 1):
         if n == SINGLE_FROM:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -157,8 +158,7 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
         body: from an object with these rows as attributes, the new values of rows by their names.
     """
 
-    @intrinsic
-    def one_lane(typing_context, work, lane):
+    def write_lane(typing_context, work, lane):
         def write_code(context, builder, signature, arguments):
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
@@ -175,6 +175,8 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
 
         return types.void(work, lane), write_code
 
+    one_lane: Any = intrinsic(write_lane)
+
     @compiled
     def all_lanes(work):
         for lane in range(LANES):
@@ -183,12 +185,7 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
     return all_lanes
 
 
-@intrinsic
-def uncounted(typing_context, arrays):
-    """The arrays of a named tuple without the counts of their users; the caller keeps them alive.
-
-    numba changes such a count at every use, atomically: that is slow, and slower still where threads share an array.
-    """
+def _uncounted(typing_context, arrays):
 
     def write_code(context, builder, signature, arguments):
         views = []
@@ -199,3 +196,10 @@ def uncounted(typing_context, arrays):
         return context.make_tuple(builder, arrays, views)
 
     return arrays(arrays), write_code
+
+
+uncounted: Any = intrinsic(_uncounted)
+"""The arrays of a named tuple without the counts of their users; the caller keeps them alive.
+
+numba changes such a count at every use, atomically: that is slow, and slower still where threads share an array.
+"""
