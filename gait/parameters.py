@@ -69,6 +69,10 @@ _ALL = (
             else 1.0 / values["stiffness_to_mass"]
         ),
     ),
+    Quantity(
+        "stiffness_right_to_mass", "k2/m", "1/s²", "stiffness of the other leg to mass",
+        derive=lambda values: values["stiffness_right"] / values["mass"],
+    ),
 )  # fmt: skip
 QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _ALL}
 

@@ -1,23 +1,24 @@
-"""How much of a target can be known from samples alone, by any estimator.
+"""Highest possible R² of a target from samples alone, by any estimator.
 
-The ceiling S = 1 - E Var(target | inputs) / Var(target) is estimated from pairs of neighbours: people
-with nearly the same recording differ in a target by what the recording does not tell. Half the mean
-squared difference of nearest neighbours would say so directly, but the neighbours are never near enough:
-their distance falls with n^(-1/d) only, and of 20,000 walks the plain estimate of k/m is 0.6 instead of 1.
-Five steps bring it down; each is valid by itself, as a function of the inputs is no new information:
+The ceiling S = 1 - E Var(target | inputs) / Var(target) is estimated from pairs of neighbours: samples with nearly the
+same inputs differ in a target by what the inputs do not tell. Half the mean squared difference of nearest neighbours
+would be an estimate of E Var(target | inputs), but the neighbours are never near enough. Their distance falls with
+n^(-1/d) only, and on 20,000 walks this plain estimate of S is 0.6 for k/m instead of 1. Five steps bring it down. Each
+is valid by itself, because a function of the inputs is no new information:
 
-1. Of a regression on the other half of the samples only the residual is left to the neighbours, since
+1. The neighbours are left only the residual of a regression on the other half of the samples, since
    Var(target | inputs) = Var(target - f(inputs) | inputs) for any f.
-2. Distance is measured along what the regression found to matter (its mean gradient outer product),
-   with a twentieth of it as it came so that nothing is overlooked for ever.
+2. Distance is measured along the directions that matter to the regression (its mean gradient outer product). A
+   twentieth of it is measured along the inputs as they came, so that nothing is overlooked for ever.
 3. The first to the eighth neighbour are extrapolated to distance zero.
-4. The same is done with half the samples, and the trend extrapolated as if the error fell with 1/n.
-5. The interval reaches from the estimate without step 4 to that with n^(-1/2) for what of the trend is beyond chance.
+4. Steps 1 to 3 are repeated with half the samples, and the trend is extrapolated as if the error fell with 1/n.
+5. The interval reaches from the estimate without step 4 to the one that extrapolates the part of the trend beyond
+   chance as if the error fell with n^(-1/2).
 
-Errors of all these steps make S too small, and not too large: what cannot be resolved with n samples looks
-like noise. A high S is therefore evidence; a low one is no more than the best that n samples can show. xi goes
-through steps 2 to 5 only, with errors of n^(-1/d): in three dimensions or more its interval may stay below 1 where
-the target is a function.
+Errors of all these steps make S too small and not too large: what n samples cannot resolve looks like noise. So a high
+S is evidence, and a low one is only the best that n samples can show. The coefficient xi goes through steps 2 to 5
+only, with errors of n^(-1/d). In three dimensions or more its interval may stay below 1 where the target is a function.
+
 Sources: neighbours extrapolated to distance zero, A. Stefansson, N. Koncar, A. J. Jones, Neural Comput. &
 Applic. 5 (1997) 131; gradient outer product, A. Radhakrishnan et al., Science 383 (2024) 1461;
 coefficient xi, M. Azadkia, S. Chatterjee, arXiv 1910.12327.
@@ -37,31 +38,31 @@ from gait.errors import InputError
 
 FEWEST_SAMPLES = 200
 MOST_SAMPLES = 20_000
-"""Of more, the first ones in random order are used; beyond that, time grows faster than precision."""
+"""Most samples that are used, chosen at random. With more, time grows faster than precision."""
 NEIGHBOURS = 8
 ROUNDS = 3
 FEATURES = 600
 KEPT = 0.05
 """Share of the squared distance that is measured along the inputs as they came."""
 TREND = {"near": 1.0, "square": 2.4, "linear": 3.9}
-"""What is left of an error n^-a when n has doubled, in units of what has gone, 1/(2^a - 1): for the estimate a = 1,
-for the far end of the interval 1/2 where errors grow with the square of distance, and 1/3 where with distance."""
+"""Rest of an error n^-a after n has doubled, in units of its change, 1/(2^a - 1). The estimate takes a = 1; the far end
+of the interval takes 1/2 where errors grow with the square of distance, and 1/3 where they grow with distance."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SampledCeiling:
-    """What samples show of the ceiling of one target.
+    """Ceiling of one target as far as samples show it.
 
     Attributes:
-        name: of the target.
+        name: name of the target.
         r2: S, the largest R² that any estimator can reach on new samples.
         interval: 95 % interval of S.
         xi: Azadkia-Chatterjee coefficient: 0 iff independent of the inputs, 1 iff a function of them.
         xi_interval: 95 % interval of xi.
         residual_variance: E Var(target | inputs), in the target's unit squared.
-        n: samples used.
-        seed: of the random choices; the same seed gives the same numbers.
-        warning: what limits the estimate, in a sentence, or None.
+        n: number of samples used.
+        seed: key of the random choices; the same seed gives the same numbers.
+        warning: limits of the estimate, in a sentence, or None.
     """
 
     name: str
@@ -75,21 +76,21 @@ class SampledCeiling:
     warning: str | None = None
 
     def to_dict(self) -> dict:
-        """As it is written to JSON."""
+        """The attributes as numbers and text, for JSON."""
         return dataclasses.asdict(self) | {"interval": list(self.interval), "xi_interval": list(self.xi_interval)}
 
 
 def ceiling(targets, inputs, *, names: Sequence[str] | None = None, seed: int = 0) -> dict[str, SampledCeiling]:
-    """Estimates for each target what any estimator could know of it from the inputs.
+    """Estimates the highest R² that any estimator can reach for each target from the inputs.
 
     Args:
         targets: shape [n] or [n, t], any unit.
         inputs: shape [n] or [n, ...]; all but the first axis are taken together, in any units.
-        names: of the t targets; by default target_0, target_1, …
-        seed: of the random choices.
+        names: names of the t targets; by default target_0, target_1, …
+        seed: key of the random choices.
 
     Returns:
-        One `SampledCeiling` a target, by name.
+        One `SampledCeiling` for each target, by name.
 
     Raises:
         InputError: if shapes do not fit, numbers are missing, a target is constant, or samples are too few.
@@ -108,8 +109,9 @@ def ceiling(targets, inputs, *, names: Sequence[str] | None = None, seed: int = 
     found = {}
     for t, name in enumerate(names):
         estimate, low, high = shared.extrapolate(*_unexplained(levels, (y[:, t] - mean[t]) ** 2 / variance[t], t))
-        xi, xi_low, _ = shared.extrapolate(*_not_a_function(levels, y[:, t]))
-        _, _, xi_high = shared.extrapolate(*_not_a_function(levels, y[:, t]), "linear")
+        values, own = _not_a_function(levels, y[:, t])
+        xi, xi_low, _ = shared.extrapolate(values, own)
+        _, _, xi_high = shared.extrapolate(values, own, "linear")
         found[name] = SampledCeiling(
             name, estimate, (low, high), xi, (xi_low, xi_high), (1.0 - estimate) * float(variance[t]), len(y), seed,
             _warning(estimate, low, high, len(y)),
@@ -123,7 +125,7 @@ def _checked(targets, inputs, names) -> tuple[np.ndarray, np.ndarray, tuple[str,
     if y.ndim not in (1, 2) or x.ndim < 1 or len(x) != len(y):
         raise InputError(
             "Targets have shape [n] or [n, t] and inputs [n] or [n, ...], with the same n. "
-            f"Received: {list(y.shape)} and {list(x.shape)}. Give one row a sample in both."
+            f"Received: {list(y.shape)} and {list(x.shape)}. Give one row for each sample in both."
         )
     y, x = y.reshape(len(y), -1), x.reshape(len(x), -1)
     names = tuple(names) if names is not None else tuple(f"target_{i}" for i in range(y.shape[1]))
@@ -133,7 +135,7 @@ def _checked(targets, inputs, names) -> tuple[np.ndarray, np.ndarray, tuple[str,
             f"{y.shape[1]} targets. Give as many names as targets has columns."
         )
     if len(y) < FEWEST_SAMPLES:
-        raise InputError(f"A ceiling takes at least {FEWEST_SAMPLES} samples. Received: {len(y)}. Simulate more.")
+        raise InputError(f"A ceiling needs at least {FEWEST_SAMPLES} samples. Received: {len(y)}. Simulate more.")
     if not (np.isfinite(y).all() and np.isfinite(x).all()):
         missing = int((~np.isfinite(y)).any(axis=1).sum()), int((~np.isfinite(x)).any(axis=1).sum())
         raise InputError(
@@ -161,13 +163,13 @@ def _components(inputs: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Neighbours:
-    """Pairs of neighbours, and what a regression made from the other half has left of the targets.
+    """Pairs of neighbours, and the residuals of the targets after a regression on the other half.
 
     Attributes:
         first, second: numbers of the samples, shape [pairs].
-        square: weights that sum to 1; their mean over pairs is the extrapolation to distance zero of what
+        square: weights that sum to 1. The weighted mean over pairs extrapolates to distance zero a value that
             changes with the square of distance.
-        linear: the same for what changes with distance itself.
+        linear: weights for a value that changes with distance itself.
         residual: shape [n, t], in units of the targets' spread.
     """
 
@@ -179,7 +181,7 @@ class _Neighbours:
 
 
 def _neighbours(points, targets, subsets, generator) -> _Neighbours:
-    """Pairs within each half of each subset, in the metric that the other half has taught."""
+    """Finds pairs within each half of each subset, in the metric learned from the other half."""
     residual, pairs = np.empty_like(targets), []
     for subset in subsets:
         halves = np.array_split(subset, 2)
@@ -205,9 +207,9 @@ def _intercept(distance: np.ndarray) -> np.ndarray:
 
 
 def _learn(points, targets, generator):
-    """A regression of the targets, and a map of points to where distance is what matters to it.
+    """Learns a regression of the targets and a map of the points to a space in which distance matters to it.
 
-    The regression is ridge on the points and random cosines of them; in each round the points are
+    The regression is a ridge regression on the points and random cosines of them. In each round the points are
     stretched along the directions in which the last regression changes most.
     """
     spread = points.var(axis=0)  # the points are principal components
@@ -224,7 +226,7 @@ def _learn(points, targets, generator):
 
 
 def _regression(points, targets, generator):
-    """Prediction as a function of points [n, q], and the mean outer product of its gradients [q, q]."""
+    """Fits a prediction as a function of points [n, q]; returns it and the mean outer product of its gradients."""
     count, width = points.shape
     features = min(FEATURES, FEATURES * count // (MOST_SAMPLES // 2), count // 4) or 1
     frequency = generator.standard_normal((width, features)) * 0.5 / np.sqrt(2.0)
@@ -256,13 +258,13 @@ def _regression(points, targets, generator):
 
 
 def _unexplained(levels, square, t):
-    """Parts of 1 - S: value of each pair at each level, own part of each sample (as a function of the ratio)."""
+    """Parts of 1 - S: values of each pair at each level, and each sample's own part as a function of the ratio."""
     values = [0.5 * (level.residual[level.first, t] - level.residual[level.second, t]) ** 2 for level in levels]
     return values, lambda ratio: ratio * (1.0 - square)
 
 
 def _not_a_function(levels, target):
-    """Parts of 1 - xi, where xi = mean(min(F_i, F_j) - G_i²) / mean(G_i (1 - G_i)), of ranks F from below, G above."""
+    """Parts of 1 - xi, xi = mean(min(F_i, F_j) - G_i²) / mean(G_i (1 - G_i)), with ranks F from below, G from above."""
     n = len(target)
     below, above = rankdata(target, "max") / n, rankdata(-target, "max") / n
     spread = np.mean(above * (1.0 - above))
@@ -278,7 +280,7 @@ def _not_a_function(levels, target):
 
 
 class _Shared:
-    """Extrapolation in n, with standard deviations that know which pairs have samples in common."""
+    """Extrapolation in n, with standard deviations that allow for pairs with a sample in common."""
 
     def __init__(self, levels: tuple[_Neighbours, _Neighbours]):
         self._levels = levels
@@ -293,9 +295,12 @@ class _Shared:
         """1 - ratio at infinite n, with its 95 % interval, all within 0 and 1.
 
         Args:
-            values: of each pair, one array a level; their weighted mean is the ratio.
+            values: one value for each pair, one array for each level. Their weighted mean is the ratio.
             own: influence of each sample on the ratio beyond its pairs, times n, as a function of the ratio.
-            line: which weights of the pairs.
+            line: name of the weights of the pairs, "square" or "linear".
+
+        Returns:
+            The estimate and the ends of its interval.
         """
         weights = [getattr(level, line) for level in self._levels]
         ratio, half = (float(weight @ value) for weight, value in zip(weights, values, strict=True))
@@ -315,7 +320,7 @@ class _Shared:
         return float(estimate), float(low), float(high)
 
     def _sd(self, influence, own) -> float:
-        """Of a mean over pairs: pairs correlate that share a sample, and those alone."""
+        """Standard deviation of a mean over pairs: only pairs that share a sample are correlated."""
         first, second = self._ends
         sample = own / self._n + np.bincount(first, influence, self._n) + np.bincount(second, influence, self._n)
         pair = np.bincount(self._pair, influence)
@@ -324,7 +329,7 @@ class _Shared:
 
 def _warning(estimate: float, low: float, high: float, n: int) -> str | None:
     if high - low > 0.2:
-        return f"{n} samples leave S between {low:.2f} and {high:.2f}: simulate more before you rely on it."
+        return f"With {n} samples, S lies between {low:.2f} and {high:.2f}: simulate more before you rely on it."
     if estimate < 0.99 and high > estimate + 0.05:
-        return f"S still grows with the number of samples at n = {n}; it may be as high as {high:.2f}."
+        return f"S still grows with the number of samples at n = {n}. It may be as high as {high:.2f}."
     return None

@@ -1,1 +1,1 @@
-"""What any estimator can know of walkers, before a network is trained."""
+"""Limits of what any estimator can know of a walker, found before a network is trained."""

@@ -1,40 +1,44 @@
-"""What can be known of walkers from given channels, before a network is trained: verdicts, ceilings, remedies."""
+"""Identifiability analysis of a scenario, before a network is trained: what can be known of a walker, what cannot."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gait import identifiability
-from gait.ceilings import Ceiling, noisy_ratio_ceiling, ratio_ceiling
-from gait.identifiability import Verdict, listed
-from gait.parameters import NAMES, QUANTITIES, SUBJECT, Uniform, derive
-from gait.simulation.forward_model import Observation, unit
-from gait.simulation.population import Population
+from gait.errors import InputError
+from gait.identifiability.analysis import analyse
+from gait.identifiability.findings import Identifiability, Report
+from gait.identifiability.wording import listed, rounded
+from gait.inference.ratio import RatioPosterior
+from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_name, ratio_posterior_of
+from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive
+from gait.scenarios import Scenario
+from gait.simulation.conditions import RecordingSettings, Walks
+from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
 
-POINTS, POINTS_OF_REMEDIES = 24, 10
-"""Walkers at which derivatives are taken: of the observation, and of what could be measured in addition."""
-_EXTRA = (
-    ((), ("mass",), "the body mass"),
-    (("fy",), (), "the vertical ground reaction force in newtons"),
-    (("fx",), (), "the forward ground reaction force in newtons"),
-    (("ax", "ay"), (), "the acceleration of the centre of mass"),
-    (("fx_bw", "fy_bw"), (), "the ground reaction force in body weights"),
-    (("leg_length",), (), "the length of the stance leg"),
+POINTS, POINTS_OF_ADDITIONS = 24, 10
+"""Walkers at which derivatives are taken: for the scenario itself, and for each additional measurement."""
+_TWINS_INTERVAL = 0.02  # s
+_ADDITIONS = (
+    ("the body mass", (), ("mass",)),
+    ("the vertical ground reaction force in newtons", ("fy",), ()),
+    ("the forward ground reaction force in newtons", ("fx",), ()),
+    ("the acceleration of the centre of mass", ("ax", "ay"), ()),
+    ("the ground reaction force in body weights", ("fx_bw", "fy_bw"), ()),
+    ("the length of the stance leg", ("leg_length",), ()),
 )
-"""What could be measured in addition: channels, quantities measured once, and both in words."""
-_COMPLEX_STEP = 1e-20
+"""What could be measured in addition: in words, as channels, and as parameters that are measured once."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Remedy:
-    """What an additional measurement would do.
+class AdditionalMeasurement:
+    """Effect of one more measurement.
 
     Attributes:
         measurement: what would be measured, in words.
-        recovers: names of the quantities that it makes recoverable.
+        recovers: names of the quantities that could be known with it and cannot be known without.
     """
 
     measurement: str
@@ -42,246 +46,245 @@ class Remedy:
 
 
 @dataclasses.dataclass(frozen=True)
-class Prospects:
-    """What any estimator could reach, made by `foresee`.
+class ScenarioAnalysis:
+    """Limits of any estimator in a scenario; made by `analyse_scenario`.
 
     Attributes:
-        observation: what is recorded of whom.
-        noise: standard deviation of each channel, in its unit, or None.
-        report: the analysis of all unknowns, with symbols as names.
-        verdicts: of each quantity: mass, stiffness, rest length and the targets, see `gait.identifiability.Verdict`.
-        ceilings: of the same.
-        remedies: measurements that would help, and those that would not; empty if all can be known already.
+        scenario: the scenario.
+        model: forward model of its recordings.
+        report: analysis of all unknowns, with their symbols as names.
+        identifiability: `Identifiability` of each quantity: subject parameters, k/m, targets and others asked for.
+        ceilings: highest possible R² of each of these quantities.
+        additional_measurements: measurements that would help and measurements that would not; none if nothing
+            more has to be measured.
+        ratio_posterior: posterior of mass and stiffnesses given their ratios, if the common size of mass and
+            stiffnesses is all that cannot be known, else None.
+        twins: walks of the two walkers of `report.counterexample`, or None.
     """
 
-    observation: Observation
-    noise: dict[str, float] | None
-    report: identifiability.Report
-    verdicts: dict[str, str]
+    scenario: Scenario
+    model: ForwardModel
+    report: Report
+    identifiability: dict[str, Identifiability]
     ceilings: dict[str, Ceiling]
-    remedies: tuple[Remedy, ...]
+    additional_measurements: tuple[AdditionalMeasurement, ...]
+    ratio_posterior: RatioPosterior | None
+    twins: Walks | None
+
+    @property
+    def known_combinations(self) -> list[str]:
+        """Combinations of the walker's own unknowns that can be known, in the given noise if there is one."""
+        return self.report.combinations_with(*self._own_symbols)
 
     @property
     def combinations(self) -> str:
-        """The combinations in which the person's own unknowns can be known, as text."""
-        report = self.report
-        if report.combinations is None:
-            return "no products of powers"
-        own = [report.names.index(QUANTITIES[name].symbol) for name in SUBJECT]
-        return listed([text for text, e in zip(report.combinations, report.exponents, strict=True) if np.any(e[own])])
+        """Combinations of the walker's own unknowns that can be known, as text."""
+        if self.report.combinations is None:
+            return "no product of powers of the unknowns"
+        return listed(self.known_combinations)
 
-    def sentences(self) -> list[str]:
-        """All of it in plain words, one sentence a line."""
-        inputs = listed([*self.observation.channels, *self.observation.measured])
-        noise = "" if self.noise is None else f" with noise of {listed(_levels(self.noise))}"
-        lines = [f"From {inputs}{noise} any estimator can know of the person: {self.combinations}."]
-        lines += self.report.sentences()
+    @property
+    def advice(self) -> str:
+        """What to do about the quantities that cannot be known, in a sentence or two; empty if all can."""
+        if not self._with(Identifiability.COMBINATION, Identifiability.DEAD):
+            lost = _symbols(self._with(Identifiability.LOST))
+            return f"Lower the noise or record for longer to know {listed(lost)}." if lost else ""
+        helping = [added.measurement for added in self.additional_measurements if added.recovers]
+        left = self.report.combinations_without_noise_with(*self._own_symbols)
+        because = f": no more than {listed(left)} is in the data" if left else ""
+        if not helping:
+            return f"Nothing that we know of will help{because}."
+        return f"Measure {listed(helping, 'or')}. Otherwise nothing will help{because}."
+
+    def best_estimate(self, name: str, truth: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Estimates that the best possible estimator makes of a quantity from recordings without noise.
+
+        Args:
+            name: name of the quantity.
+            truth: true parameters of n walkers by name, shape [n] each, SI units.
+
+        Returns:
+            Shape [n], the quantity's unit: its true values if it can be known; the mean of the posterior given
+            k/m if it is a mass or stiffness of which only k/m can be known. None if no best estimate is known, as
+            with noise.
+        """
+        if self.report.linear.noisy:
+            return None
+        if self.identifiability.get(name) == Identifiability.RECOVERABLE:
+            known = derive(name, truth)
+            return None if known is None else np.asarray(known)
+        if self.ratio_posterior is None or name not in self.ratio_posterior.targets:
+            return None
+        ratios = [derive(ratio_name(stiffness), truth) for stiffness in self.ratio_posterior.stiffnesses]
+        given = [ratio for ratio in ratios if ratio is not None]
+        return self.ratio_posterior.mean(name, np.stack(given, axis=-1)) if len(given) == len(ratios) else None
+
+    # In words --------------------------------------------------------------------------------
+
+    def summary(self) -> list[str]:
+        """What matters most, in plain words: combinations, ceilings and what to measure, a short sentence each."""
+        noise = self.scenario.noise
+        given = "" if noise is None else f" with noise of {noise_in_words(noise)},"
+        sources = listed(self.scenario.sources)
+        lines = [f"From {sources}{given} any estimator can know of the walker: {self.combinations}."]
         for name, ceiling in self.ceilings.items():
             quantity = QUANTITIES[name]
-            lines.append(
-                f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}, error at least "
-                f"{ceiling.rmse:.3g} {quantity.unit}. {ceiling.reason}"
-            )
-        return lines + self.advice()
-
-    @property
-    def only_the_ratio(self) -> bool:
-        """Whether all that cannot be known is the common size of mass and stiffness."""
-        return _only_the_ratio(self.report)
-
-    @property
-    def way_out(self) -> str:
-        """What to do about what cannot be known, in a sentence or two."""
-        helping = [remedy.measurement for remedy in self.remedies if remedy.recovers]
-        left = f"no more than {self.combinations} is in the data"
-        if not helping:
-            return f"Nothing that we know of will help: {left}."
-        return f"Measure {listed(helping, 'or')}; else nothing will help: {left}."
-
-    def advice(self) -> list[str]:
-        """What to measure in addition, and what would be no use; no line if all can be known."""
-        helping = [remedy for remedy in self.remedies if remedy.recovers]
-        useless = [remedy.measurement for remedy in self.remedies if not remedy.recovers]
-        lines = [
-            f"Measure also {remedy.measurement}: then {listed([QUANTITIES[name].symbol for name in remedy.recovers])} "
-            "can be known."
-            for remedy in helping
-        ]
+            error = f", error at least {rounded(ceiling.rmse, 3)} {quantity.unit}" if ceiling.rmse else ""
+            lines.append(f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}{error}.")
+        for added in self.additional_measurements:
+            if added.recovers:
+                lines.append(f"Measure also {added.measurement}: then {listed(_symbols(added.recovers))} can be known.")
+        useless = [added.measurement for added in self.additional_measurements if not added.recovers]
         return lines + ([f"It would not help to measure {listed(useless, 'or')}."] if useless else [])
 
+    def details(self) -> list[str]:
+        """What can be known of each unknown, and why R² has limits, in plain words."""
+        reasons: dict[str, list[str]] = {}
+        for name, ceiling in self.ceilings.items():
+            if ceiling.r2 < 1.0:
+                reasons.setdefault(ceiling.reason, []).append(QUANTITIES[name].symbol)
+        limits = [f"R² of {listed(symbols)} has a limit. {reason}" for reason, symbols in reasons.items()]
+        return self.report.sentences() + limits
+
+    def sentences(self) -> list[str]:
+        """All findings in plain words, the most important ones first."""
+        return self.summary() + self.details()
+
     def to_dict(self) -> dict:
-        """All of it as numbers and text, for JSON."""
+        """All findings as numbers and text, for JSON."""
+        report, settings, noise = self.report, self.model.settings, self.scenario.noise
+        priors = {name: self.model.prior(name) for name in self.model.unknowns}
         return {
-            "channels": list(self.observation.channels),
-            "measured": list(self.observation.measured),
-            "noise": self.noise,
-            "priors": {
-                name: {"low": prior.low, "high": prior.high}
-                for name, prior in zip(self.observation.names, self.observation.priors, strict=True)
-            },
-            "gravity": self.observation.population.gravity,
-            "duration": self.observation.population.duration,
-            "interval": self.observation.population.interval,
+            "channels": list(self.model.channels),
+            "measured": list(self.model.measured),
+            "noise": None if noise is None else dict(noise),
+            "priors": {QUANTITIES[name].symbol: dataclasses.asdict(prior) for name, prior in priors.items()},
+            "gravity": settings.gravity,
+            "duration": settings.duration,
+            "interval": settings.interval,
             "quantities": {
                 name: {
                     "symbol": QUANTITIES[name].symbol,
                     "unit": QUANTITIES[name].unit,
-                    "verdict": str(self.verdicts[name]),
+                    "verdict": str(self.identifiability[name]),
                     "ceiling_r2": ceiling.r2,
                     "ceiling_rmse": ceiling.rmse,
                     "reason": ceiling.reason,
                 }
                 for name, ceiling in self.ceilings.items()
             },
-            "remedies": [dataclasses.asdict(remedy) for remedy in self.remedies],
-            "analysis": self.report.to_dict(),
+            "combinations": report.combinations_without_noise,
+            "combinations_under_noise": None if noise is None else report.combinations,
+            "remedies": [dataclasses.asdict(added) for added in self.additional_measurements],
+            "analysis": report.to_dict(),
         }
 
+    @property
+    def _own_symbols(self) -> list[str]:
+        return _symbols([name for name in self.model.unknowns if name not in CIRCUMSTANCE])
 
-def _levels(noise: dict[str, float]) -> list[str]:
-    return [f"{level:g} {unit(name)} in {name}" for name, level in noise.items()]
+    def _with(self, *kinds: Identifiability) -> list[str]:
+        return [name for name, kind in self.identifiability.items() if kind in kinds]
 
 
-def foresee(
-    inputs: tuple[str, ...],
-    targets: tuple[str, ...],
-    population: Population,
+def noise_in_words(levels: Mapping[str, float]) -> str:
+    """Noise levels as in a sentence: "0.005 m in x and y"."""
+    channels: dict[str, list[str]] = {}
+    for name, level in levels.items():
+        channels.setdefault(f"{rounded(level)} {unit(name)}", []).append(name)
+    return listed([f"{level} in {listed(names)}" for level, names in channels.items()])
+
+
+def _symbols(names: Sequence[str]) -> list[str]:
+    return [QUANTITIES[name].symbol for name in names]
+
+
+# The analysis --------------------------------------------------------------------------------
+
+
+def analyse_scenario(
+    scenario: Scenario,
+    priors: Mapping[str, Uniform],
+    settings: RecordingSettings,
     *,
-    measured: tuple[str, ...] = (),
-    noise: dict[str, float] | None = None,
+    quantities: Sequence[str] = (),
     seed: int = 0,
-) -> Prospects:
-    """Finds out what can be known of a population's walkers from some channels, and what to measure besides.
+) -> ScenarioAnalysis:
+    """Finds out what any estimator can know of walkers in a scenario, and what to measure in addition.
 
     Args:
-        inputs: names of channels.
-        targets: names of quantities beside mass, stiffness and rest length.
-        population: priors, gravity, duration and interval.
-        measured: quantities that are measured once, without error worth speaking of.
-        noise: standard deviation of each channel, in its unit; None for recordings without noise.
-        seed: of the walkers at which derivatives are taken.
-
-    Returns:
-        `Prospects`.
+        scenario: inputs, targets, what is measured once, and noise.
+        priors: range of each parameter, SI units. All legs are equal unless `stiffness_right` or `rest_length_right`
+            is among them; gravity is known unless it is among them.
+        settings: how walks are recorded.
+        quantities: names of quantities to analyse beside the subject parameters, k/m and the scenario's targets.
+        seed: key of the walkers at which derivatives are taken.
 
     Raises:
-        InputError: if too few of the walkers have sound derivatives.
+        InputError: if the noise does not fit the scenario, a quantity does not follow from the unknowns, or too
+            few of the walkers have sound derivatives.
     """
-    population = dataclasses.replace(population, engine="taylor")  # the reference would take an hour
-    observation = Observation(tuple(inputs), tuple(measured), population)
-    report = _analysis(observation, noise, seed)
-    quantities = tuple(dict.fromkeys((*SUBJECT, "stiffness_to_mass", *targets)))
-    verdicts = {name: _verdict(report, name) for name in quantities}
-    ceilings = {name: _ceiling(name, observation, report) for name in quantities}
-    missing = [name for name in quantities if verdicts[name] in (Verdict.COMBINATION, Verdict.DEAD)]
-    return Prospects(observation, noise, report, verdicts, ceilings, _remedies(observation, missing, seed))
-
-
-def _analysis(
-    observation: Observation, noise: dict[str, float] | None, seed: int, count: int = POINTS
-) -> identifiability.Report:
-    points = observation.draw(count, np.random.default_rng(seed))
-    sd = None if noise is None else observation.noise(noise)
-    return identifiability.analyse(
-        observation.outputs, points, observation.names, noise=sd, prior_sd=observation.prior_sd, seed=seed
+    unknowns = (*NAMES, *(name for name in OPTIONAL if name in priors))
+    model = ForwardModel(scenario.inputs, scenario.measured, priors, settings, unknowns)
+    names = _analysed_quantities(unknowns, (*scenario.targets, *quantities))
+    report = _report(model, scenario.noise, seed)
+    posterior = ratio_posterior_of({name: model.prior(name) for name in unknowns}, report)
+    found = {name: identifiability_of(name, report, unknowns) for name in names}
+    missing = [name for name in names if found[name] in (Identifiability.COMBINATION, Identifiability.DEAD)]
+    pair = report.counterexample
+    return ScenarioAnalysis(
+        scenario=scenario,
+        model=model,
+        report=report,
+        identifiability=found,
+        ceilings={name: ceiling_of(name, report, unknowns, posterior) for name in names},
+        additional_measurements=_additional_measurements(model, missing, seed),
+        ratio_posterior=posterior,
+        twins=None if pair is None else model.walks(np.stack([pair.theta, pair.other]), _TWINS_INTERVAL),
     )
 
 
-def gradients(name: str, theta: np.ndarray) -> np.ndarray:
-    """Derivatives of a quantity by the unknowns of an observation, shape of `theta` [u, p]."""
-    found = np.zeros_like(theta)
-    for i in range(len(NAMES)):
-        moved = theta.astype(complex)
-        moved[:, i] += 1j * _COMPLEX_STEP
-        found[:, i] = derive(name, dict(zip(NAMES, moved.T, strict=False))).imag / _COMPLEX_STEP
-    return found
-
-
-def _verdict(report: identifiability.Report, name: str) -> str:
-    """Of a quantity: that of the analysis if it is an unknown itself, else what its gradients say."""
-    if QUANTITIES[name].symbol in report.verdicts:
-        return report.verdicts[QUANTITIES[name].symbol]
-    change = gradients(name, report.linear.jacobians.points)
-    known = report.linear.is_known(change)
-    if known is None:
-        return Verdict.UNDECIDED
-    if known and report.linear.noisy:
-        spread = np.linalg.norm(change * report.linear.sd, axis=1)
-        if np.median(report.linear.standard_deviation(change) / spread) >= 1.0:
-            return Verdict.LOST
-    return Verdict.RECOVERABLE if known else Verdict.COMBINATION
-
-
-def _remedies(observation: Observation, missing: list[str], seed: int) -> tuple[Remedy, ...]:
-    """What each additional measurement would do for the missing quantities, without noise.
-
-    Left out is what is measured anyway, and more of what helps already.
-    """
-    found, helpful = [], []
-    for channels, measured, words in _EXTRA if missing else ():
-        added = tuple(name for name in channels if name not in observation.channels)
-        weighed = tuple(name for name in measured if name not in observation.measured)
-        if not (added or weighed) or any(set(less) <= set(channels) for less in helpful):
-            continue
-        more = dataclasses.replace(
-            observation, channels=observation.channels + added, measured=observation.measured + weighed
+def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tuple[str, ...]:
+    """Subject parameters and ratios, then the quantities asked for, each once."""
+    stand_ins = {name: np.ones(1) for name in unknowns}
+    strange = [name for name in asked if name not in QUANTITIES or derive(name, stand_ins) is None]
+    if strange:
+        possible = [name for name in QUANTITIES if derive(name, stand_ins) is not None]
+        raise InputError(
+            f"A quantity to be analysed has to follow from the unknowns: it is one of {', '.join(possible)}. "
+            f"Received: {', '.join(strange)}."
         )
-        report = _analysis(more, None, seed, POINTS_OF_REMEDIES)
-        recovered = tuple(name for name in missing if _verdict(report, name) == Verdict.RECOVERABLE)
-        found.append(Remedy(words, recovered))
+    own = [name for name in unknowns if name not in CIRCUMSTANCE]
+    ratios = [ratio_name(name) for name in own if name.startswith("stiffness")]
+    return tuple(dict.fromkeys((*SUBJECT, *own, *ratios, *asked)))
+
+
+def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int, count: int = POINTS) -> Report:
+    sd = None if noise is None else model.noise_sd(noise)
+    points = model.draw(count, np.random.default_rng(seed))
+    return analyse(model.outputs, points, model.symbols, noise=sd, prior_sd=model.prior_sd, seed=seed)
+
+
+def _additional_measurements(
+    model: ForwardModel, missing: Sequence[str], seed: int
+) -> tuple[AdditionalMeasurement, ...]:
+    """Finds the effect of each additional measurement on the missing quantities, without noise.
+
+    Measurements that are made anyway are left out, and so is more of what helps already.
+    """
+    found: list[AdditionalMeasurement] = []
+    helpful: list[tuple[str, ...]] = []
+    for words, channels, measured in _ADDITIONS if missing else ():
+        added = tuple(name for name in channels if name not in model.channels)
+        once = tuple(name for name in measured if name not in model.measured)
+        if not (added or once) or any(set(fewer) <= set(channels) for fewer in helpful):
+            continue
+        more = dataclasses.replace(model, channels=model.channels + added, measured=model.measured + once)
+        report = _report(more, None, seed, POINTS_OF_ADDITIONS)
+        recovered = tuple(
+            name for name in missing if identifiability_of(name, report, model.unknowns) == Identifiability.RECOVERABLE
+        )
+        found.append(AdditionalMeasurement(words, recovered))
         if recovered and channels:
             helpful.append(channels)
     return tuple(found)
-
-
-# Ceilings ------------------------------------------------------------------------------------
-
-
-def _ceiling(name: str, observation: Observation, report: identifiability.Report) -> Ceiling:
-    linear = report.linear
-    change = gradients(name, linear.jacobians.points)
-    spread = math.sqrt(np.mean(np.sum((change * linear.sd) ** 2, axis=1)))
-    known = linear.is_known(change)
-    if known:
-        r2 = linear.linear_ceiling(change) if linear.noisy else 1.0
-        reason = "The noise leaves that much." if linear.noisy else "It can be known by itself."
-        return Ceiling(r2, spread * math.sqrt(1.0 - r2), reason)
-    if name in ("mass", "stiffness") and _only_the_ratio(report):
-        return _ratio_ceiling(name, observation, linear)
-    r2 = linear.linear_ceiling(change)
-    reason = "Undecided: the derivatives are not accurate enough."
-    if known is False:
-        reason = "Other unknowns make up for a part of its effect (for a linear model and a Gaussian prior)."
-    return Ceiling(r2, spread * math.sqrt(1.0 - r2), reason)
-
-
-def _only_the_ratio(report: identifiability.Report) -> bool:
-    """Whether all that cannot be known is the common size of mass and stiffness."""
-    if report.exponents is None or report.rank != len(report.names) - 1:
-        return False
-    common = np.array([name in (QUANTITIES["mass"].symbol, QUANTITIES["stiffness"].symbol) for name in report.names])
-    return not (report.exponents @ common).any()
-
-
-def _ratio_ceiling(name: str, observation: Observation, linear) -> Ceiling:
-    """The closed form for a ratio of uniforms; with noise, less what the noise of the ratio takes away."""
-    priors = observation.population.priors
-    mass, stiffness = priors["mass"], priors["stiffness"]
-    r2 = ratio_ceiling(name, mass, stiffness)
-    if linear.noisy:
-        sd = linear.standard_deviation(gradients("stiffness_to_mass", linear.jacobians.points))
-        r2 = noisy_ratio_ceiling(name, mass, stiffness, float(np.median(sd)))
-    other = {"mass": "stiffness", "stiffness": "mass"}[name]
-    wider = {name: priors[name], other: _twice_as_wide(priors[other])}
-    reason = (
-        f"Only the ratio k/m enters the motion; without the {other}, it tells no more than the prior's edges: "
-        f"R² would be {ratio_ceiling(name, wider['mass'], wider['stiffness']):.2f} if the range of the {other} were "
-        "twice as wide."
-    )
-    return Ceiling(r2, math.sqrt((1.0 - r2) * priors[name].variance()), reason)
-
-
-def _twice_as_wide(prior: Uniform) -> Uniform:
-    """The range with its width added, half at each end, as far as it stays positive."""
-    half = min(0.5 * (prior.high - prior.low), 0.5 * prior.low)
-    return Uniform(prior.low - half, prior.high + half)
