@@ -13,9 +13,9 @@ from absl import app, flags
 from gait import scripting
 from gait.errors import InputError
 from gait.evaluation import before_training as foresight
+from gait.evaluation.after_training import evaluate_run
 from gait.scenarios import SCENARIOS
 from gait.storage import files
-from gait.training import run as runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
@@ -55,14 +55,8 @@ def after_training(folder, data):
             "--noise and --out belong to the analysis of a scenario, before training. "
             "Give them with --scenario, or leave them out."
         )
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        finished = runs.read_finished(folder)
-        from gait.evaluation import after_training as evaluation
-
-    result = evaluation.evaluate_finished(finished, data)
-    print(evaluation.report.table(result.metrics))
-    for sentence in result.sentences:
-        print(f"- {sentence}")
+    result = evaluate_run(folder, data)
+    print(result.summary())
     print(f"{folder} holds {', '.join(result.files)}.")
     print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")
 

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import importlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
+from gait import scripting
 from gait.data.dataset import Dataset, open_dataset
 from gait.diagnostics.calibration import RatioCalibration, calibrate_ratio_posterior
 from gait.diagnostics.scores import Score, score
 from gait.errors import InputError
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
-from gait.parameters import QUANTITIES, derive
+from gait.parameters import QUANTITIES, derive, named
 from gait.report.calibration import CALIBRATION, plot_ratio_calibration
-from gait.report.learning_curves import LEARNING_CURVES, plot_learning_curves
+from gait.report.learning_curves import plot_learning_curves
 from gait.report.recovery import SCATTER, plot_recovery, recovery_report, recovery_table
 from gait.report.style import save
+from gait.scenarios import Scenario
 from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.training.run import FinishedRun, load_run
 
-DERIVED = tuple(name for name, quantity in QUANTITIES.items() if quantity.derive)
-"""Quantities that are scored beside the targets, if these determine them."""
+REPORT, METRICS_TABLE, PREDICTIONS = "report.md", "metrics.csv", "predictions.csv"
+CALIBRATION_DATA = "completion.json"
+"""Files of an evaluation in the folder of a run, beside the figures."""
 _CALIBRATED = 10_000  # records of the test split, for the coverage; and of the validation split, for the error
 _CALIBRATION_STREAM = 17
+
 Table = Mapping[str, np.ndarray]
+Best = Mapping[str, np.ndarray | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +86,40 @@ def evaluate_run(folder: AnyPath | str, data: AnyPath | str | None = None) -> Ru
     """
     run = load_run(folder)
     dataset = _dataset_of(run, data)
+    quantities = _scored_quantities(run.scenario)
     with ThreadPoolExecutor(1) as pool:  # what needs no network is computed beside it
-        analysing = pool.submit(
-            analyse_scenario, run.scenario, dataset.priors, dataset.settings, quantities=(*run.targets, *DERIVED)
-        )
+        analysing = pool.submit(analyse_scenario, run.scenario, dataset.priors, dataset.settings, quantities=quantities)
+        with scripting.quiet_stderr():
+            importlib.import_module("gait.data.reading")  # loads TensorFlow, which has much to tell
         truth, estimates = _predict(run, dataset, "test")
         analysis = analysing.result()
         calibrating = pool.submit(_calibrate, run, dataset, analysis, truth, estimates)
-        scores, predictions, best = _score(run, analysis, truth, estimates)
-        calibration = calibrating.result()
-    names = _write(run, dataset, scores, predictions, best, analysis, calibration)
+        best = {name: analysis.best_estimate(name, truth) for name in quantities}
+        predictions = _predictions(quantities, truth, estimates)
+        scores = {
+            name: score(
+                name,
+                predictions[name].to_numpy(),
+                predictions[f"{name}_estimate"].to_numpy(),
+                analysis.ceilings[name],
+                analysis.identifiability[name],
+                analysis.advice,
+                best[name],
+            )
+            for name in quantities
+        }
+        with files.locked(run.folder):
+            names = _write_scores(run, analysis, scores, predictions, best)
+            calibration = calibrating.result()
+            names += _write_report(run, dataset, scores, calibration)
     return RunEvaluation(run.folder, scores, predictions, analysis, calibration, names)
+
+
+def _scored_quantities(scenario: Scenario) -> tuple[str, ...]:
+    """Targets, and the quantities that they determine, with what is measured once."""
+    given = {name: np.ones(1) for name in scenario.measured + scenario.targets}
+    derived = (name for name, quantity in QUANTITIES.items() if quantity.derive)
+    return tuple(name for name in dict.fromkeys((*scenario.targets, *derived)) if derive(name, given) is not None)
 
 
 def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:
@@ -110,28 +139,20 @@ def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:
 
 def _predict(run: FinishedRun, dataset: Dataset, name: str, enough: int | None = None) -> tuple[Table, Table]:
     """True parameters and the network's estimates of a split's records, or of enough of them, by name."""
-    split = dataset.load(name, run.scenario.inputs, enough=enough)
-    columns = run.predict(run.inputs(split, name)).T.astype(np.float64)
+    scenario, split = run.scenario, dataset.load(name, run.scenario.inputs, enough=enough)
+    inputs = run.inputs(split, name)
+    measured = inputs[:, len(scenario.inputs) * dataset.samples :]
+    columns = np.concatenate([measured, run.predict(inputs)], axis=1).astype(np.float64)
     truth = {parameter: split.parameters[parameter].to_numpy() for parameter in split.parameters}
-    measured = {parameter: truth[parameter] for parameter in run.scenario.measured}
-    return truth, measured | dict(zip(run.targets, columns, strict=True))
+    return truth, named(scenario.measured + scenario.targets, columns)
 
 
-def _score(
-    run: FinishedRun, analysis: ScenarioAnalysis, truth: Table, estimates: Table
-) -> tuple[dict[str, Score], pd.DataFrame, dict[str, np.ndarray | None]]:
-    """Scores and best possible estimates by name, and the content of predictions.csv."""
-    scores, best = {}, {}
+def _predictions(quantities: Sequence[str], truth: Table, estimates: Table) -> pd.DataFrame:
+    """Content of predictions.csv."""
     columns = {"record": np.arange(len(next(iter(truth.values()))))}
-    for name in dict.fromkeys((*run.targets, *DERIVED)):
-        true, estimated = derive(name, truth), derive(name, estimates)
-        if true is None or estimated is None:
-            continue
-        columns |= {name: true, f"{name}_estimate": estimated}
-        best[name] = analysis.best_estimate(name, truth)
-        known, ceiling = analysis.identifiability[name], analysis.ceilings[name]
-        scores[name] = score(name, true, estimated, ceiling, known, analysis.advice, best[name])
-    return scores, pd.DataFrame(columns), best
+    for name in quantities:
+        columns |= {name: derive(name, truth), f"{name}_estimate": derive(name, estimates)}
+    return pd.DataFrame(columns)
 
 
 def _calibrate(
@@ -160,38 +181,33 @@ def _calibrate(
 # Files ---------------------------------------------------------------------------------------
 
 
-def _write(
-    run: FinishedRun,
-    dataset: Dataset,
-    scores: Mapping[str, Score],
-    predictions: pd.DataFrame,
-    best: Mapping[str, np.ndarray | None],
-    analysis: ScenarioAnalysis,
-    calibration: RatioCalibration | None,
+def _write_scores(
+    run: FinishedRun, analysis: ScenarioAnalysis, scores: Mapping[str, Score], predictions: pd.DataFrame, best: Best
 ) -> tuple[str, ...]:
-    """Writes all files of an evaluation; returns their names."""
+    """Writes scores, predictions and their figures; returns the names of the files."""
     entries = {name: entry.to_dict() for name, entry in scores.items()}
-    texts = {
-        "report.md": recovery_report(run.scenario, dataset.samples, scores, calibration, _basis(run, dataset)),
-        "metrics.csv": _metrics_csv(entries),
-        "predictions.csv": _predictions_csv(predictions),
-    }
-    jsons = {"metrics.json": entries}
-    figures = {
-        SCATTER: plot_recovery(predictions, scores, best),
-        LEARNING_CURVES: plot_learning_curves(run.history, {name: analysis.ceilings[name] for name in run.targets}),
-    }
+    files.write_json(run.run.metrics, entries)
+    files.write_text(run.folder / METRICS_TABLE, _metrics_csv(entries))
+    files.write_text(run.folder / PREDICTIONS, _predictions_csv(predictions))
+    save(plot_recovery(predictions, scores, best), run.folder / SCATTER)
+    if not run.run.learning_curves.exists():  # training has drawn them, and they do not change
+        ceilings = {name: analysis.ceilings[name] for name in run.targets}
+        save(plot_learning_curves(run.history, ceilings), run.run.learning_curves)
+    return run.run.metrics.name, METRICS_TABLE, PREDICTIONS, SCATTER, run.run.learning_curves.name
+
+
+def _write_report(
+    run: FinishedRun, dataset: Dataset, scores: Mapping[str, Score], calibration: RatioCalibration | None
+) -> tuple[str, ...]:
+    """Writes the calibration, if there is one, and the report; returns the names of the files."""
+    names: tuple[str, ...] = (REPORT,)
     if calibration is not None:
-        jsons["completion.json"] = calibration.to_dict()
-        figures[CALIBRATION] = plot_ratio_calibration(calibration, dataset.priors)
-    with files.locked(run.folder):
-        for name, text in texts.items():
-            files.write_text(run.folder / name, text)
-        for name, content in jsons.items():
-            files.write_json(run.folder / name, content)
-        for name, figure in figures.items():
-            save(figure, run.folder / name)
-    return (*texts, *jsons, *figures)
+        files.write_json(run.folder / CALIBRATION_DATA, calibration.to_dict())
+        save(plot_ratio_calibration(calibration, dataset.priors), run.folder / CALIBRATION)
+        names += (CALIBRATION_DATA, CALIBRATION)
+    text = recovery_report(run.scenario, dataset.samples, scores, calibration, _basis(run, dataset))
+    files.write_text(run.folder / REPORT, text)
+    return names
 
 
 def _basis(run: FinishedRun, dataset: Dataset) -> list[str]:

@@ -177,8 +177,8 @@ def recovery_table(scores: Mapping[str, Score], notes: Sequence[str] = ()) -> st
 
 def _full_table(scores: Mapping[str, Score]) -> str:
     rows = [
-        "| quantity | R² (95 % interval) | highest possible R² | best possible R² on these records | gap (99 % interval) "
-        "| RMSE | lowest possible RMSE | bias | limited by | verdict |",
+        "| quantity | R² (95 % interval) | highest possible R² | best possible R² on these records "
+        "| gap (99 % interval) | RMSE | lowest possible RMSE | bias | limited by | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in scores.items():
