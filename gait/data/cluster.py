@@ -85,7 +85,7 @@ def written_there(
     client.subscribe_topic(topic, lambda event: tally.hear(*event[1]))
     mark = files.temporary_name(folder / "mark")
     files.write_text(mark, "A worker that sees this file writes into the same folder as the others.\n")
-    expected = provenance.decisive_versions()
+    expected = provenance.numerical_environment()
     orders = [pickle.dumps((folder, mark, plan, shard, topic)) for shard in shards]
     keys = [f"{shard.name}-{topic}" for shard in shards]
     futures = client.map(_errand(), orders, [expected] * len(orders), key=keys, pure=False)
@@ -235,7 +235,7 @@ def carry_out(order: bytes, expected: dict) -> dict:
 
     Args:
         order: pickled folder, mark in the folder, plan, shard, and topic to report under.
-        expected: `gait.provenance.decisive_versions` of who gives the order.
+        expected: `gait.provenance.numerical_environment` of who gives the order.
 
     Returns:
         {"entry": the shard's manifest entry} or {"refusal": why this worker cannot write it, for the user}.
@@ -243,7 +243,7 @@ def carry_out(order: bytes, expected: dict) -> dict:
     from distributed import get_worker
 
     worker = get_worker()
-    versions = provenance.decisive_versions()
+    versions = provenance.numerical_environment()
     differing = [f"{name} {versions.get(name)} instead of {expected[name]}" for name in expected
                  if versions.get(name) != expected[name]]  # fmt: skip
     if differing:

@@ -1,1 +1,1 @@
-"""Figures and written reports: one module for each, which takes data and returns a `Figure` or text."""
+"""Figures and written reports: functions that take data and return figures or text. The only package that draws."""

@@ -16,18 +16,18 @@ from types import SimpleNamespace
 import distributed
 import numpy as np
 import pytest
-from tests.helpers.scripts import ROOT
-from tests.helpers.walks import files_of, small_plan
+from gait.progress import ProgressBar
 
 from gait import data as dataset
 from gait import provenance
 from gait.data import cluster, manifest, shards
 from gait.data.cluster import Tally
 from gait.errors import InputError
-from gait.progress import ProgressBar
 from gait.simulation.population import walk_records
 from gait.storage import files
 from gait.storage.remote import RemotePath
+from tests.helpers.scripts import ROOT
+from tests.helpers.walks import files_of, small_plan
 
 
 class Machines:
@@ -220,7 +220,7 @@ def test_a_worker_gives_up_a_shard_that_nobody_waits_for(tmp_path, monkeypatch):
     mark, plan = tmp_path / "mark", small_plan(1000, shards=1)
     mark.touch()
     order = pickle.dumps((tmp_path, mark, plan, plan.layout()[0], "topic"))
-    assert cluster.carry_out(order, provenance.decisive_versions()) == {
+    assert cluster.carry_out(order, provenance.numerical_environment()) == {
         "refusal": f"{plan.layout()[0].name} was given up."
     }
     assert len(told) == 1
@@ -245,8 +245,8 @@ def test_a_users_mistake_found_by_a_worker_is_told_as_here(machines, tmp_path):
 
 def test_a_worker_of_another_version_is_refused(machines, tmp_path, monkeypatch):
     machines.have_workers(1)
-    versions = provenance.decisive_versions() | {"gait": "0123456789ab"}
-    monkeypatch.setattr(provenance, "decisive_versions", lambda: versions)
+    versions = provenance.numerical_environment() | {"gait": "0123456789ab"}
+    monkeypatch.setattr(provenance, "numerical_environment", lambda: versions)
     with pytest.raises(InputError, match="The worker tcp://.* has gait [0-9a-f]{12} instead of 0123456789ab, so"):
         dataset.write(tmp_path, small_plan(), cluster=machines.address)
     assert [path.name for path in tmp_path.iterdir()] == [dataset.JOURNAL]
@@ -279,7 +279,7 @@ def test_a_disk_that_does_not_take_the_shard_of_a_worker(tmp_path, monkeypatch):
     mark.touch()
     shard = dataclasses.replace(plan.layout()[0], name="no/such/folder.tfrecord")
     order = pickle.dumps((tmp_path, mark, plan, shard, "topic"))
-    answer = cluster.carry_out(order, provenance.decisive_versions())
+    answer = cluster.carry_out(order, provenance.numerical_environment())
     assert answer["refusal"].startswith(f"On the worker tcp://far:1: Cannot write to {tmp_path}")
 
 

@@ -9,28 +9,32 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.helpers.walks import files_of, paper_draws, small_plan
 
-from gait import data as dataset
-from gait.data import manifest
-from gait.data.manifest import Plan
+from gait.data import audit, reading, shards
+from gait.data.audit import AUDIT_LIMIT, audit_records, rounding
+from gait.data.dataset import open_dataset
+from gait.data.manifest import FORMAT_VERSION, SPLITS, Plan
+from gait.data.writing import write_dataset
 from gait.errors import InputError
-from gait.parameters import NAMES
-from gait.simulation import taylor
+from gait.parameters import NAMES, Uniform, named
+from gait.simulation import population, taylor
 from gait.simulation.channels import CHANNELS
+from gait.simulation.conditions import Conditions, RecordingSettings
 from gait.simulation.model import Outcome
 from gait.simulation.population import Population, walk_records
+from gait.simulation.walks import integrate
 from gait.storage import files
+from tests.helpers.walks import files_of, paper_draws, small_plan
 
 
 def contents(folder):
     """Bytes of all records, split by split, whatever the files."""
-    described = manifest.read(folder)
+    dataset = open_dataset(folder)
     return {
         split: [
-            record.numpy() for name in described.shards(split) for record in tf.data.TFRecordDataset(str(folder / name))
+            record.numpy() for name in dataset.shards(split) for record in tf.data.TFRecordDataset(str(folder / name))
         ]
-        for split in manifest.SPLITS
+        for split in SPLITS
     }
 
 
@@ -46,7 +50,7 @@ def test_a_record_is_an_example_of_the_contract(small_dataset):
     assert set(feature) == {"x", "y", "fx", "fy", "parameters"}
     parameters = np.frombuffer(feature["parameters"].bytes_list.value[0], "<f8")
     assert list(content["parameters"]) == ["mass", "stiffness", "rest_length", "x0", "y0", "vx0", "step_length"]
-    expected, samples, _ = walk_records(Population(seed=3, duration=3.0), range(1))
+    expected, samples, _ = walk_records(Population(seed=3), RecordingSettings(duration=3.0), range(1))
     np.testing.assert_array_equal(parameters, expected[0])
     for channel, values in zip(("x", "y", "fx", "fy"), samples[[0, 1, 4, 5], 0], strict=True):
         np.testing.assert_array_equal(feature[channel].float_list.value, values.astype(np.float32))
@@ -54,7 +58,7 @@ def test_a_record_is_an_example_of_the_contract(small_dataset):
 
 def test_manifest_says_what_is_there(small_dataset):
     content = json.loads((small_dataset / "manifest.json").read_text())
-    assert content["format_version"] == manifest.FORMAT_VERSION
+    assert content["format_version"] == FORMAT_VERSION
     assert content["seed"] == 3
     assert content["records"] == {"train": 1600, "validation": 200, "test": 200}
     assert content["channels"] == {"x": "m", "y": "m", "fx": "N", "fy": "N"}
@@ -74,9 +78,9 @@ def test_manifest_says_what_is_there(small_dataset):
 
 
 def test_load_returns_what_was_simulated(small_dataset):
-    described = manifest.read(small_dataset)
-    parameters, samples, _ = walk_records(Population(seed=3, duration=3.0), range(1000, 2000))
-    validation = dataset.load(described, "validation", ("fy", "x"))
+    dataset = open_dataset(small_dataset)
+    parameters, samples, _ = walk_records(Population(seed=3), RecordingSettings(duration=3.0), range(1000, 2000))
+    validation = dataset.load("validation", ("fy", "x"))
     np.testing.assert_array_equal(validation.inputs[:, :30], samples[5, 600:800].astype(np.float32))
     np.testing.assert_array_equal(validation.inputs[:, 30:], samples[0, 600:800].astype(np.float32))
     assert tuple(validation.parameters) == NAMES
@@ -84,8 +88,8 @@ def test_load_returns_what_was_simulated(small_dataset):
 
 
 def test_every_channel_can_be_recorded(tmp_path):
-    dataset.write(tmp_path, small_plan(20, channels=tuple(CHANNELS)), audit=2)
-    split = dataset.load(manifest.read(tmp_path), "train", tuple(CHANNELS))
+    write_dataset(tmp_path, small_plan(20, channels=tuple(CHANNELS)), audit=2)
+    split = open_dataset(tmp_path).load("train", tuple(CHANNELS))
     x, vx = split.inputs[:, :30], split.inputs[:, 60:90]
     assert np.abs(np.gradient(x, 0.1, axis=1) - vx)[:, 1:-1].max() < 0.3
 
@@ -95,18 +99,18 @@ def test_every_channel_can_be_recorded(tmp_path):
 def test_same_seed_same_records_for_any_shards_and_threads(tmp_path, shards, workers):
     """2,300 records: blocks of 1,000 are cut by splits and by shards."""
     plan = small_plan(2300)
-    dataset.write(tmp_path / "one", plan, audit=0, workers=1)
-    dataset.write(tmp_path / "other", dataclasses.replace(plan, shards=shards), audit=0, workers=workers)
-    one, other = (manifest.read(tmp_path / name) for name in ("one", "other"))
+    write_dataset(tmp_path / "one", plan, audit=0, workers=1)
+    write_dataset(tmp_path / "other", dataclasses.replace(plan, shard_count=shards), audit=0, workers=workers)
+    one, other = (open_dataset(tmp_path / name) for name in ("one", "other"))
     assert contents(one.folder) == contents(other.folder)
     assert one.identity == other.identity
-    assert one.content["outcomes"] == other.content["outcomes"]
+    assert one.manifest.outcomes == other.manifest.outcomes
 
 
 def test_another_seed_makes_other_records(tmp_path):
     """Negative control of the test above."""
-    dataset.write(tmp_path / "one", small_plan(20, seed=1), audit=0)
-    dataset.write(tmp_path / "other", small_plan(20, seed=2), audit=0)
+    write_dataset(tmp_path / "one", small_plan(20, seed=1), audit=0)
+    write_dataset(tmp_path / "other", small_plan(20, seed=2), audit=0)
     assert not set(contents(tmp_path / "one")["train"]) & set(contents(tmp_path / "other")["train"])
 
 
@@ -116,7 +120,7 @@ def test_splits_are_disjoint_and_complete():
         layout = plan.layout()
         assert [shard.start for shard in layout] == [0, *(shard.stop for shard in layout[:-1])]
         assert layout[-1].stop == records
-        assert plan.records_per_split["test"] == round(records / 10)
+        assert plan.records["test"] == round(records / 10)
         assert len({shard.name for shard in layout}) == len(layout)
     assert len(small_plan(1_000_000).layout()) == 50
 
@@ -126,57 +130,57 @@ def test_splits_are_disjoint_and_complete():
 
 def test_finished_dataset_is_left_alone(tmp_path):
     plan = small_plan()
-    dataset.write(tmp_path, plan, audit=1)
+    write_dataset(tmp_path, plan, audit=1)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    dataset.write(tmp_path, plan, audit=1)
+    write_dataset(tmp_path, plan, audit=1)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("change", ["seed", "records", "channels", "priors", "shards"])
 def test_another_dataset_is_refused(tmp_path, change):
     plan = small_plan()
-    dataset.write(tmp_path, plan, audit=0)
+    write_dataset(tmp_path, plan, audit=0)
     before = files_of(tmp_path)
     other = {
         "seed": small_plan(seed=4),
         "records": small_plan(210),
         "channels": small_plan(channels=("x",)),
-        "priors": small_plan(priors=plan.population.priors | {"mass": manifest.Uniform(50, 75)}),
+        "priors": small_plan(priors=plan.population.priors | {"mass": Uniform(50, 75)}),
         "shards": small_plan(shards=20),
     }[change]
     with pytest.raises(InputError, match="holds another dataset: it differs in .*" + change.rstrip("s")):
-        dataset.write(tmp_path, other, audit=0)
+        write_dataset(tmp_path, other, audit=0)
     assert files_of(tmp_path) == before
-    dataset.write(tmp_path, other, audit=0, overwrite=True)
+    write_dataset(tmp_path, other, audit=0, overwrite=True)
     assert files_of(tmp_path) != before
 
 
 def test_overwrite_spares_other_files(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    dataset.write(tmp_path, small_plan(), audit=0)
-    dataset.write(tmp_path, small_plan(seed=9), audit=0, overwrite=True)
+    write_dataset(tmp_path, small_plan(), audit=0)
+    write_dataset(tmp_path, small_plan(seed=9), audit=0, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_overwriting_a_dataset_with_itself_keeps_it(tmp_path):
     """The command that was interrupted may have had --overwrite; repeated, it resumes."""
     plan = small_plan(1000, shards=10)
-    dataset.write(tmp_path, plan, audit=0, overwrite=True)
+    write_dataset(tmp_path, plan, audit=0, overwrite=True)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     (tmp_path / "train-00001-of-00008.tfrecord").unlink()
-    dataset.write(tmp_path, plan, audit=0, overwrite=True)
+    write_dataset(tmp_path, plan, audit=0, overwrite=True)
     changed = {path.name for path in tmp_path.iterdir() if path.stat().st_mtime_ns != before[path]}
     assert changed == {"train-00001-of-00008.tfrecord"}
 
 
 def test_shards_without_a_manifest_are_not_overwritten(tmp_path):
-    dataset.write(tmp_path, small_plan(), audit=0)
+    write_dataset(tmp_path, small_plan(), audit=0)
     (tmp_path / "manifest.json").unlink()
     before = files_of(tmp_path)
     with pytest.raises(InputError, match="holds shards of a dataset whose manifest.json is gone"):
-        dataset.write(tmp_path, small_plan(seed=4), audit=0)
+        write_dataset(tmp_path, small_plan(seed=4), audit=0)
     assert files_of(tmp_path) == before
-    dataset.write(tmp_path, small_plan(seed=4), audit=0, overwrite=True)
+    write_dataset(tmp_path, small_plan(seed=4), audit=0, overwrite=True)
 
 
 # Damage --------------------------------------------------------------------------------------
@@ -185,12 +189,12 @@ def test_shards_without_a_manifest_are_not_overwritten(tmp_path):
 def test_repair_with_other_results_is_an_error(tmp_path, monkeypatch):
     """As if the versions had changed in between: the new shard is not what the manifest describes."""
     plan = small_plan(1000, shards=10)
-    dataset.write(tmp_path, plan, audit=0)
+    write_dataset(tmp_path, plan, audit=0)
     (tmp_path / "train-00001-of-00008.tfrecord").unlink()
     honest = walk_records
-    monkeypatch.setattr(dataset.shards, "walk_records", lambda *a: (honest(*a)[0] * (1 + 1e-15), *honest(*a)[1:]))
+    monkeypatch.setattr(shards, "walk_records", lambda *a: (honest(*a)[0] * (1 + 1e-15), *honest(*a)[1:]))
     with pytest.raises(InputError, match="not what the manifest describes"):
-        dataset.write(tmp_path, plan, audit=0)
+        write_dataset(tmp_path, plan, audit=0)
 
 
 def rewrite_with(folder, name, change=lambda records: None, serialise=tf.train.Example.SerializeToString):
@@ -203,22 +207,22 @@ def rewrite_with(folder, name, change=lambda records: None, serialise=tf.train.E
     content = json.loads((folder / "manifest.json").read_text())
     content["shards"][name] |= {"bytes": (folder / name).stat().st_size, "sha256": files.sha256(folder / name)}
     del content["checksum"]
-    manifest.write(folder, content)
+    files.write_sealed(folder / "manifest.json", content)
 
 
 @pytest.mark.parametrize("first", [0, 50])
 def test_records_may_be_laid_out_in_any_way(tmp_path, monkeypatch, first):
     """Ours are read by place; others, here with an unknown feature more, are parsed: all, or from the 50th on."""
-    monkeypatch.setattr(dataset.reading, "_PIECE", 4000)
-    dataset.write(tmp_path, small_plan(1000, shards=10), audit=0)
-    before = dataset.load(manifest.read(tmp_path), "train", ("y", "x"))
+    monkeypatch.setattr(reading, "_PIECE", 4000)
+    write_dataset(tmp_path, small_plan(1000, shards=10), audit=0)
+    before = open_dataset(tmp_path).load("train", ("y", "x"))
 
     def change(records):
         for record in records[first:]:
             record.features.feature["note"].bytes_list.value.append(b"by another program")
 
     rewrite_with(tmp_path, "train-00002-of-00008.tfrecord", change)
-    after = dataset.load(manifest.read(tmp_path), "train", ("y", "x"))
+    after = open_dataset(tmp_path).load("train", ("y", "x"))
     np.testing.assert_array_equal(after.inputs, before.inputs)
     np.testing.assert_array_equal(after.parameters["mass"], before.parameters["mass"])
 
@@ -239,35 +243,34 @@ def in_another_order(example):
 @pytest.mark.parametrize("layout", [None, with_a_note, in_another_order])
 def test_one_record_is_found_by_its_number(tmp_path, monkeypatch, layout):
     """Ours at once, without what stands before it; in a shard with another layout by reading on from its start."""
-    described, name = dataset.write(tmp_path, small_plan(1000, shards=10), audit=0), "train-00002-of-00008.tfrecord"
+    dataset, name = write_dataset(tmp_path, small_plan(1000, shards=10), audit=0), "train-00002-of-00008.tfrecord"
     if layout:
         rewrite_with(tmp_path, name, serialise=layout)
-        described = manifest.read(tmp_path)
+        dataset = open_dataset(tmp_path)
     expected, opened, honest = [*itertools.chain(*contents(tmp_path).values())], [], tf.data.TFRecordDataset
     monkeypatch.setattr(tf.data, "TFRecordDataset", lambda path: (opened.append(path), honest(path))[1])
-    found = [dataset.serialised(described, record) for record in range(0, 1000, 37)]
+    found = [dataset.record(record) for record in range(0, 1000, 37)]
     assert found == expected[::37]
     assert set(opened) == ({str(tmp_path / name)} if layout else set())
     with pytest.raises(IndexError):
-        dataset.serialised(described, 1000)
+        dataset.record(1000)
 
 
 @pytest.mark.parametrize("where", ["shard", "split"])
 @pytest.mark.parametrize("more", [1, -1])
 def test_records_that_are_counted_wrongly(tmp_path, where, more):
     """Space for a record that nobody fills in would hold anything."""
-    described = dataset.write(tmp_path, small_plan(1000, shards=10), audit=0)
-    content = json.loads(json.dumps(described.content))
+    content = write_dataset(tmp_path, small_plan(1000, shards=10), audit=0).manifest.to_dict()
     content["records"]["train"] += more
     if where == "shard":
         content["shards"]["train-00002-of-00008.tfrecord"]["records"] += more
-    manifest.write(tmp_path, content)
+    files.write_sealed(tmp_path / "manifest.json", content)
     with pytest.raises(InputError, match=r"counts (801|799) records|does not have the (99|101) records"):
-        dataset.load(manifest.read(tmp_path), "train", ("x", "y"))
+        open_dataset(tmp_path).load("train", ("x", "y"))
 
 
 def test_nan_in_a_record_is_found_and_named(tmp_path):
-    dataset.write(tmp_path, small_plan(1000, shards=10), audit=0)
+    write_dataset(tmp_path, small_plan(1000, shards=10), audit=0)
     name = "train-00002-of-00008.tfrecord"
 
     def change(records):
@@ -275,12 +278,12 @@ def test_nan_in_a_record_is_found_and_named(tmp_path):
 
     rewrite_with(tmp_path, name, change)
     with pytest.raises(InputError, match=f"Record 17 of .*{name} holds a value that is not a finite number"):
-        dataset.load(manifest.read(tmp_path), "train", ("x", "y"))
+        open_dataset(tmp_path).load("train", ("x", "y"))
 
 
 def test_missing_channel(small_dataset):
     with pytest.raises(InputError, match=r"lacks vx: it was made with --channels=x,y,fx,fy"):
-        dataset.load(manifest.read(small_dataset), "test", ("x", "vx"))
+        open_dataset(small_dataset).load("test", ("x", "vx"))
 
 
 @pytest.mark.parametrize(
@@ -297,12 +300,12 @@ def test_unusable_manifests(tmp_path, text, message):
     if text is not None:
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(InputError, match=message):
-        manifest.read(tmp_path)
+        open_dataset(tmp_path)
 
 
 def test_no_folder(tmp_path):
     with pytest.raises(InputError, match="There is no dataset at .*python simulate.py --out="):
-        manifest.read(tmp_path / "nowhere")
+        open_dataset(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -317,13 +320,13 @@ def test_no_folder(tmp_path):
 )
 def test_impossible_plans(arguments, message):
     with pytest.raises(InputError, match=message):
-        Plan(**{"population": Population(), "records": 100, "channels": ("x",)} | arguments)
+        Plan.of(Population(), RecordingSettings(), **{"records": 100, "channels": ("x",)} | arguments)
 
 
 def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
     plan = small_plan(1000, shards=10)
-    whole = dataset.write(tmp_path / "whole", plan, audit=0)
-    honest, calls = dataset.shards.write_shard, []
+    whole = write_dataset(tmp_path / "whole", plan, audit=0)
+    honest, calls = shards.write_shard, []
 
     def fills_up(*arguments):
         calls.append(1)
@@ -333,77 +336,75 @@ def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
 
     folder = tmp_path / "full"
     with monkeypatch.context() as patch:
-        patch.setattr(dataset.shards, "write_shard", fills_up)
+        patch.setattr(shards, "write_shard", fills_up)
         with pytest.raises(InputError, match="the disk is full. What is finished there stays valid"):
-            dataset.write(folder, plan, audit=0, workers=1)
+            write_dataset(folder, plan, audit=0, workers=1)
     assert len(files_of(folder)) == 4
-    assert dataset.write(folder, plan, audit=0).content["shards"] == whole.content["shards"]
+    assert write_dataset(folder, plan, audit=0).manifest.shards == whole.manifest.shards
 
 
 def test_path_through_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot write to .*a part of the path is a file"):
-        dataset.write(tmp_path / "file" / "walks", small_plan(), audit=0)
+        write_dataset(tmp_path / "file" / "walks", small_plan(), audit=0)
 
 
 # Audit ---------------------------------------------------------------------------------------
 
 
+def engine_off_by(metres, monkeypatch):
+    """The compiled engine errs in x at one time, in records and in audits; the reference does not."""
+
+    def dishonest(conditions, settings, engine="taylor"):
+        walks = integrate(conditions, settings, engine)
+        if engine == "taylor":
+            walks.samples[0, :, 20] += metres
+        return walks
+
+    monkeypatch.setattr(population, "integrate", dishonest)
+    monkeypatch.setattr(audit, "integrate", dishonest)
+
+
 def test_audit_finds_a_wrong_engine(tmp_path, monkeypatch):
     """An engine off by 2 µm: the dataset stays unfinished."""
-    honest = Population.integrate
-
-    def dishonest(self, parameters, engine=None):
-        recording = honest(self, parameters, engine)
-        if engine is None:
-            recording.samples[0, :, 20] += 2e-6
-        return recording
-
-    monkeypatch.setattr(Population, "integrate", dishonest)
+    engine_off_by(2e-6, monkeypatch)
     with pytest.raises(InputError, match=r"Audit: record \d+ .* differs by 2.00e-06 m from the scipy reference"):
-        dataset.write(tmp_path, small_plan(), audit=3)
+        write_dataset(tmp_path, small_plan(), audit=3)
     assert not (tmp_path / "manifest.json").exists()
 
 
 def test_audit_accepts_a_tenth_of_the_limit(tmp_path, monkeypatch):
     """Negative control: the limit is 1 µm, not any difference."""
-    honest = Population.integrate
-
-    def nearly(self, parameters, engine=None):
-        recording = honest(self, parameters, engine)
-        if engine is None:
-            recording.samples[0, :, 20] += 1e-7
-        return recording
-
-    monkeypatch.setattr(Population, "integrate", nearly)
-    assert dataset.write(tmp_path, small_plan(), audit=3).content["audit"]["worst_m"] == pytest.approx(1e-7, rel=1e-3)
+    engine_off_by(1e-7, monkeypatch)
+    audited = write_dataset(tmp_path, small_plan(), audit=3).manifest.audit
+    assert audited.worst_m == pytest.approx(1e-7, rel=1e-3)
 
 
 def test_a_later_run_can_audit_more(tmp_path):
     plan = small_plan(20)
-    assert "Not audited" in dataset.write(tmp_path, plan, audit=0).summary()
-    assert dataset.write(tmp_path, plan, audit=2).content["audit"]["records"] == 2
-    assert dataset.write(tmp_path, plan, audit=1).content["audit"]["records"] == 2
-    assert "Audit: 2 records" in manifest.read(tmp_path).summary()
+    assert "Not audited" in write_dataset(tmp_path, plan, audit=0).summary()
+    assert write_dataset(tmp_path, plan, audit=2).manifest.audit.records == 2
+    assert write_dataset(tmp_path, plan, audit=1).manifest.audit.records == 2
+    assert "Audit: 2 records" in open_dataset(tmp_path).summary()
 
 
 def test_a_walk_that_rounding_decides_has_a_wider_limit(tmp_path):
     """A walk on the edge of a stumble: its tenth decimal decides where it is after 15 s."""
-    population = Population()
+    plan = small_plan(duration=15.0)
     draws = np.stack(list(paper_draws(4000, seed=0).values()), axis=1)
-    walked = population.integrate(draws).outcome == Outcome.WALKED
-    limits = np.array([dataset.rounding(population, parameters) for parameters in draws[walked][:300]])
+    walks = integrate(Conditions.of(named(NAMES, draws), gravity=10.0), plan.settings)
+    limits = np.array([rounding(plan, parameters) for parameters in draws[walks.outcome == Outcome.WALKED][:300]])
     assert np.median(limits) < 1e-10  # for nearly all, the plain limit of 1e-6 m holds
-    assert (limits < dataset.AUDIT_LIMIT).mean() > 0.98
+    assert (limits < AUDIT_LIMIT).mean() > 0.98
 
 
 def test_audit_finds_a_changed_value_on_disk(tmp_path):
     plan = small_plan(20)
-    described = dataset.write(tmp_path, plan, audit=0)
+    dataset = write_dataset(tmp_path, plan, audit=0)
 
     def change(records):
         records[5].features.feature["y"].float_list.value[3] += 1e-6
 
     rewrite_with(tmp_path, "train-00000-of-00001.tfrecord", change)
     with pytest.raises(InputError, match="Audit: record 5 on disk is not what the engine computes"):
-        dataset.audit_records(described, plan.population, 20)
+        audit_records(dataset.folder, plan, open_dataset(tmp_path).manifest.shards, 20)

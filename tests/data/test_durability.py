@@ -4,7 +4,7 @@
 |---|---|
 | kill -9 at a random moment, or before any call that changes the folder | the same command ends with the undisturbed
   dataset; until then no reader takes the folder for finished |
-| a journal cut anywhere | the same command ends with the undisturbed dataset |
+| a progress log cut anywhere | the same command ends with the undisturbed dataset |
 | two commands in one folder | the second gets an error, the first ends undisturbed |
 | a full disk | an error; what is finished stays; with room, the same command ends with the undisturbed dataset |
 | a wrong or changing clock, files from 1970 and 2040 | nothing |
@@ -19,7 +19,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.helpers.scripts import ROOT
+
+from gait.data.audit import audit_records
+from gait.data.dataset import open_dataset
+from gait.data.manifest import FILE, Manifest, ShardEntry
+from gait.data.writing import PROGRESS_LOG, _read_log, write_dataset
+from gait.errors import InputError
+from gait.storage import files
 from tests.helpers.durability import (
     BUSY,
     PLAN,
@@ -31,8 +37,8 @@ from tests.helpers.durability import (
     error_of,
     flip,
     flushed_and_renamed,
-    journal_of,
     kill_somewhere,
+    progress_log_of,
     refused,
     run_anew,
     simulate,
@@ -40,11 +46,7 @@ from tests.helpers.durability import (
     unfinished,
     without,
 )
-
-from gait import data as dataset
-from gait.data import manifest
-from gait.errors import InputError
-from gait.storage import files
+from tests.helpers.scripts import ROOT
 
 # Negative controls ---------------------------------------------------------------------------
 
@@ -58,9 +60,9 @@ def change_a_record(folder: Path) -> str:
     with tf.io.TFRecordWriter(str(folder / name)) as writer:
         for record in records:
             writer.write(record.SerializeToString(deterministic=True))
-    content = manifest.read(folder).content
+    content = Manifest.read(folder).to_dict()
     content["shards"][name] |= {"sha256": files.sha256(folder / name)}
-    manifest.write(folder, content)
+    files.write_sealed(folder / FILE, content)
     return name
 
 
@@ -69,19 +71,19 @@ def test_the_comparison_notices_one_changed_digit_of_a_dataset(walks, tmp_path):
     folder = shutil.copytree(walks[0], tmp_path / "walks")
     assert dataset_of(folder) == dataset_of(walks[0])
     name = change_a_record(folder)
-    dataset.load(manifest.read(folder), "train", ("x", "y"))
+    open_dataset(folder).load("train", ("x", "y"))
     differing = {key for key, value in dataset_of(walks[0]).items() if dataset_of(folder)[key] != value}
-    assert differing == {name, manifest.FILE}
+    assert differing == {name, FILE}
     assert (folder / name).stat().st_size == (walks[0] / name).stat().st_size
     with pytest.raises(InputError, match="Audit: record 2 on disk is not what the engine computes"):
-        dataset.audit_records(manifest.read(folder), PLAN.population, 60)
+        audit_records(folder, PLAN, open_dataset(folder).manifest.shards, 60)
 
 
 def test_without_the_checksums_of_shards_a_wrong_dataset_would_go_through(walks, tmp_path, monkeypatch):
     folder = shutil.copytree(walks[0], tmp_path / "walks")
     flip(folder / "train-00001-of-00004.tfrecord", 12345)
-    monkeypatch.setattr(manifest, "shard_fault", lambda path, entry: None)
-    dataset.write(folder, PLAN, audit=0)
+    monkeypatch.setattr(ShardEntry, "fault", lambda *arguments: None)
+    write_dataset(folder, PLAN, audit=0)
     assert dataset_of(folder) != dataset_of(walks[0])
 
 
@@ -106,8 +108,8 @@ def test_simulation_killed_before_any_call_that_changes_the_folder(scripts, walk
     found = sorted(photographs.iterdir())
     shards = [name for name in whole if name.endswith(".tfrecord")]
     assert len(shards) == 6
-    assert flushed_and_renamed(found) == {*shards, manifest.FILE, dataset.JOURNAL}
-    assert calls_of(found)[-1] == f"remove {dataset.JOURNAL}"
+    assert flushed_and_renamed(found) == {*shards, FILE, PROGRESS_LOG}
+    assert calls_of(found)[-1] == f"remove {PROGRESS_LOG}"
     # A real kill leaves what the photograph of that moment shows.
     for number in np.random.default_rng(0).choice(len(found), 5, replace=False).tolist():
         killed, until_then = tmp_path / "killed", tmp_path / f"photographs until {number}"
@@ -117,25 +119,23 @@ def test_simulation_killed_before_any_call_that_changes_the_folder(scripts, walk
         assert left == shown
         shutil.rmtree(killed)
     for photograph in found:
-        if (photograph / manifest.FILE).exists():
-            assert without(dataset_of(photograph), dataset.JOURNAL) == whole
+        if (photograph / FILE).exists():
+            assert without(dataset_of(photograph), PROGRESS_LOG) == whole
         else:
             with pytest.raises(InputError, match="is not a finished dataset"):
-                manifest.read(photograph)
-        finished = {
-            name: (photograph / name).stat().st_mtime_ns for name in dataset.writing._read_journal(photograph)[1]
-        }
-        dataset.write(photograph, PLAN, audit=0)
+                open_dataset(photograph)
+        finished = {name: (photograph / name).stat().st_mtime_ns for name in _read_log(photograph)[1]}
+        write_dataset(photograph, PLAN, audit=0)
         assert dataset_of(photograph) == whole, photograph.name
         assert finished == {name: (photograph / name).stat().st_mtime_ns for name in finished}  # kept, not made again
 
 
-def test_a_journal_cut_anywhere(plain_walks, tmp_path):
+def test_a_progress_log_cut_anywhere(plain_walks, tmp_path):
     """What a crash of the machine may leave of the last lines; whatever is left, the same dataset comes out."""
-    text = journal_of(plain_walks)
+    text = progress_log_of(plain_walks)
     for length in np.random.default_rng(0).integers(text.index("\n"), len(text), 12).tolist():
         folder = unfinished(plain_walks, tmp_path / str(length), text[:length])
-        dataset.write(folder, PLAN, audit=0)
+        write_dataset(folder, PLAN, audit=0)
         assert dataset_of(folder) == dataset_of(plain_walks)
 
 
@@ -191,18 +191,18 @@ def test_simulation_on_a_disk_that_is_full_after_any_page(walks, disk, tmp_path)
     """From no room at all to room for everything, page by page, always in the same folder."""
     folder, whole, failed, pages = disk(1) / "walks", dataset_of(walks[0]), 0, 1
     finished: dict[str, tuple[bytes, int]] = {}
-    while not (folder / manifest.FILE).exists():
+    while not (folder / FILE).exists():
         disk(pages)
-        error = error_of(lambda: dataset.write(folder, PLAN, audit=1, workers=1))
+        error = error_of(lambda: write_dataset(folder, PLAN, audit=1, workers=1))
         if error:
             assert re.match(f"Cannot write to {folder.parent}.*make room or choose another folder", error)
             failed += 1
         now = shards_in(folder)
         assert all(now[name] == before for name, before in finished.items())  # not lost, not even made again
         assert all(content == whole[name] for name, (content, _) in now.items())
-        finished = {name: now[name] for name in dataset.writing._read_journal(folder)[1]} or now
+        finished = {name: now[name] for name in _read_log(folder)[1]} or now
         pages += 1
-    assert failed >= 8  # six shards, journal, manifest
+    assert failed >= 8  # six shards, progress log, manifest
     assert dataset_of(folder) == whole
 
 

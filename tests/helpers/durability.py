@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gait.data import manifest
+from gait.data.dataset import open_dataset
+from gait.data.manifest import FILE
 from gait.errors import InputError
 from gait.storage import files
 from gait.training import run as runs
@@ -97,9 +98,8 @@ def error_of(action: Callable[[], object]) -> str | None:
 def dataset_of(folder: Path) -> dict[str, object]:
     """All that a dataset folder holds: the bytes of every file, and the manifest as its reader sees it."""
     content = {path.name: path.read_bytes() for path in folder.iterdir()}
-    content[manifest.FILE] = json.dumps(
-        without(manifest.read(folder).content, "code_revision")
-    )  # someone may be editing
+    described = open_dataset(folder).manifest.to_dict()
+    content[FILE] = json.dumps(without(described, "code_revision"))  # someone may be editing
     return content
 
 
@@ -158,20 +158,20 @@ def flip(path: Path, bit: int) -> None:
     path.write_bytes(content)
 
 
-def journal_of(folder: Path) -> str:
-    """The journal that the writing of a dataset has had at its end."""
-    shards = manifest.read(folder).content["shards"]
-    lines = [PLAN.settings(), *({name: entry} for name, entry in shards.items())]
+def progress_log_of(folder: Path) -> str:
+    """The progress log that the writing of a dataset has had at its end."""
+    shards = open_dataset(folder).manifest.to_dict()["shards"]
+    lines = [PLAN.to_dict(), *({name: entry} for name, entry in shards.items())]
     return "".join(json.dumps(files.sealed(line)) + "\n" for line in lines)
 
 
-def unfinished(folder: Path, copy: Path, journal: str) -> Path:
-    """A copy of a dataset as it was before its manifest, with a given journal."""
-    from gait import data as dataset
+def unfinished(folder: Path, copy: Path, log: str) -> Path:
+    """A copy of a dataset as it was before its manifest, with a given progress log."""
+    from gait.data.writing import PROGRESS_LOG
 
     shutil.copytree(folder, copy)
-    (copy / manifest.FILE).unlink()
-    (copy / dataset.JOURNAL).write_text(journal)
+    (copy / FILE).unlink()
+    (copy / PROGRESS_LOG).write_text(log)
     return copy
 
 
@@ -209,10 +209,10 @@ def trained(scripts, training_command, tmp_path_factory):
 @pytest.fixture(scope="session")
 def plain_walks(tmp_path_factory):
     """The same records, but not audited."""
-    from gait import data as dataset
+    from gait.data.writing import write_dataset
 
     folder = tmp_path_factory.mktemp("plain") / "walks"
-    dataset.write(folder, PLAN, audit=0)
+    write_dataset(folder, PLAN, audit=0)
     return folder
 
 

@@ -223,8 +223,11 @@ class Watch:
 
 if __name__ == "__main__":
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import matplotlib.backends.backend_agg  # noqa: F401  for the children, who find all this loaded
+
     import gait
-    from gait import report, training  # noqa: F401  for the children, who find them loaded
+    import gait.data.writing
+    import gait.training.fitting
 
     # Loads the compiled engine.
     gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from gait.simulation import model
-from gait.simulation.conditions import Conditions, Recording
+from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.model import Event, Outcome, Phase, TouchdownRule
 from gait.simulation.taylor.events import TIE, first_rise
 from gait.simulation.taylor.layout import ORDER
@@ -167,13 +167,12 @@ def _walk_all(mass, stiffness, rest_length, start, rule, target, gravity, durati
     return most
 
 
-def integrate(given: Conditions, times: np.ndarray, duration: float) -> Recording:
+def integrate(given: Conditions, times: np.ndarray, duration: float) -> Walks:
     """Outcomes, samples and takeoff times of walkers, at most four steps a second."""
-    recording = Recording.empty(len(given.mass), times.size, events=16 + int(4 * duration))
-    recording.samples[:] = np.nan
-    recording.takeoff[:] = np.nan
+    walks = Walks.empty(len(given.mass), times, events=16 + int(4 * duration))
+    walks.samples[:] = np.nan
     most = _walk_all(
         given.mass, given.stiffness, given.rest_length, given.start, int(given.rule), given.target, given.gravity,
-        duration, times, recording.outcome, recording.samples, recording.takeoff,
+        duration, times, walks.outcome, walks.samples, walks.takeoff,
     )  # fmt: skip
-    return recording.trimmed(most)
+    return walks.trimmed(most)

@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gait import data as dataset
 from gait import training
-from gait.data import manifest
+from gait.data.dataset import open_dataset
+from gait.data.manifest import FILE
+from gait.data.records import RecordTemplate
+from gait.data.writing import PROGRESS_LOG, write_dataset
 from gait.errors import InputError
 from gait.training import run as runs
 from gait.training.run import Run
@@ -30,7 +32,7 @@ from tests.helpers.durability import (
     dataset_of,
     error_of,
     flip,
-    journal_of,
+    progress_log_of,
     refused,
     run_of,
     undisturbed,
@@ -41,7 +43,7 @@ from tests.helpers.walks import small_plan
 
 # Damaged shards ------------------------------------------------------------------------------
 
-RECORD = 12 + len(dataset.RecordTemplate(("x", "y"), 30).serialise(np.zeros((1, 7)), np.zeros((2, 1, 30)))[0]) + 4
+RECORD = 12 + len(RecordTemplate(("x", "y"), 30).serialise(np.zeros((1, 7)), np.zeros((2, 1, 30)))[0]) + 4
 """Bytes of a record in a shard: its length (8), a checksum of that (4), the record, a checksum of that (4)."""
 
 
@@ -83,7 +85,7 @@ DAMAGE = {
 @pytest.fixture(scope="module")
 def other_walks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("other")
-    dataset.write(folder, small_plan(60, seed=4, shards=5), audit=0)
+    write_dataset(folder, small_plan(60, seed=4, shards=5), audit=0)
     return folder
 
 
@@ -127,9 +129,9 @@ def accepted_flips(path: Path, read, bits) -> list[int]:
 def test_any_flipped_bit_of_the_manifest(walks, tmp_path):
     """It is an error, or one way to write a number has become another, such as 1e-08 and 1E-08."""
     folder = shutil.copytree(walks[0], tmp_path / "walks")
-    path = folder / manifest.FILE
+    path = folder / FILE
     bits = np.random.default_rng(0).integers(0, 8 * path.stat().st_size, 1500).tolist()
-    accepted = accepted_flips(path, lambda: manifest.read(folder).content, bits)
+    accepted = accepted_flips(path, lambda: open_dataset(folder).manifest.to_dict(), bits)
     assert len(accepted) < 0.01 * len(bits)
 
 
@@ -146,8 +148,8 @@ def test_flipped_bits_of_a_checkpoint(walks, trained, tmp_path):
     """In the arrays, in their headers, in the directory at the end of the archive, and in the checksum."""
     source = next(path for path in trained[2] if (path / "checkpoint.npz").exists())
     folder = shutil.copytree(source, tmp_path / "run")
-    described = manifest.read(walks[0])
-    core = training.compiled_network(SETTINGS, 4, described.samples, tf.distribute.get_strategy())
+    dataset = open_dataset(walks[0])
+    core = training.compiled_network(SETTINGS, 4, dataset.samples, tf.distribute.get_strategy())
 
     def resumed():
         journal = training.Journal(Run(folder), None, 2, ["loss"])
@@ -161,18 +163,18 @@ def test_flipped_bits_of_a_checkpoint(walks, trained, tmp_path):
     assert accepted_flips(folder / "checkpoint.npz", resumed, [int(bit) for bit in bits]) == []
 
 
-def test_flipped_bits_of_the_journal(plain_walks, tmp_path):
+def test_flipped_bits_of_the_progress_log(plain_walks, tmp_path):
     """Of an unfinished dataset: the undisturbed one comes out, or an error and no dataset at all."""
-    text, refusals = journal_of(plain_walks), 0
+    text, refusals = progress_log_of(plain_walks), 0
     for bit in np.random.default_rng(0).integers(0, 8 * len(text), 25).tolist():
         folder = unfinished(plain_walks, tmp_path / str(bit), text)
-        flip(folder / dataset.JOURNAL, bit)
-        error = error_of(functools.partial(dataset.write, folder, PLAN, audit=0))
+        flip(folder / PROGRESS_LOG, bit)
+        error = error_of(functools.partial(write_dataset, folder, PLAN, audit=0))
         if error:
             assert "holds shards of a dataset whose progress.jsonl is damaged" in error
-            assert not (folder / manifest.FILE).exists()
+            assert not (folder / FILE).exists()
             refusals += 1
-            dataset.write(folder, PLAN, audit=0, overwrite=True)
+            write_dataset(folder, PLAN, audit=0, overwrite=True)
         assert dataset_of(folder) == dataset_of(plain_walks)
     assert 0 < refusals < 25
 

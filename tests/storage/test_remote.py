@@ -7,8 +7,10 @@ import secrets
 import pytest
 import tensorflow as tf
 
-from gait import data as dataset
-from gait.data import manifest
+from gait.data import shards
+from gait.data.dataset import open_dataset
+from gait.data.manifest import FILE
+from gait.data.writing import write_dataset
 from gait.errors import InputError
 from gait.storage import files
 from gait.storage.remote import RemotePath
@@ -30,7 +32,7 @@ def names(folder):
 
 
 def same_manifests(one, other):
-    contents = [json.loads((folder / manifest.FILE).read_text()) for folder in (one, other)]
+    contents = [json.loads((folder / FILE).read_text()) for folder in (one, other)]
     for content in contents:
         del content["code_revision"]  # someone may be editing
     return contents[0] == contents[1]
@@ -85,7 +87,7 @@ def test_an_error_in_between_leaves_nothing_behind(bucket):
     assert names(bucket) == []
 
 
-@pytest.mark.parametrize("write", [dataset.write, lambda folder, plan: manifest.read(folder)])
+@pytest.mark.parametrize("write", [write_dataset, lambda folder, plan: open_dataset(folder)])
 def test_a_scheme_that_is_not_there(write):
     with pytest.raises(InputError, match="TensorFlow cannot use walk://w.*It has: file://, .*mount the storage"):
         write(RemotePath("walk://w"), small_plan())
@@ -107,7 +109,7 @@ def test_errors_of_a_storage_in_plain_words(bucket, monkeypatch, error, message)
 
     monkeypatch.setattr(tf.io.gfile, "copy", refuse)
     with pytest.raises(InputError, match=message):
-        dataset.write(bucket, small_plan(), audit=0)
+        write_dataset(bucket, small_plan(), audit=0)
 
 
 def test_a_bucket_that_is_not_there_is_not_asked_for_twice(monkeypatch):
@@ -131,7 +133,7 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.io.gfile, "stat", refuse)
     with pytest.raises(OSError, match="permission is denied") as error:
-        manifest.read(RemotePath("ram://walks"))
+        open_dataset(RemotePath("ram://walks"))
     assert files.trouble(error.value) == "permission is denied (no entry)"
 
 
@@ -143,7 +145,7 @@ def test_a_remote_dataset_is_that_of_a_disk(bucket, tmp_path, monkeypatch, schem
     """Written, interrupted and resumed, damaged and repaired, and read."""
     folder = bucket if scheme == "ram" else RemotePath(f"file://{tmp_path}/remote")
     plan = small_plan(1000, shards=10)
-    local = dataset.write(tmp_path / "local", plan, audit=1)
+    local = write_dataset(tmp_path / "local", plan, audit=1)
     honest = files.append
 
     def interrupted(path, text):
@@ -154,26 +156,26 @@ def test_a_remote_dataset_is_that_of_a_disk(bucket, tmp_path, monkeypatch, schem
     with monkeypatch.context() as patch:
         patch.setattr(files, "append", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            dataset.write(folder, plan, audit=1, workers=1)
+            write_dataset(folder, plan, audit=1, workers=1)
     with pytest.raises(InputError, match="is not a finished dataset"):
-        manifest.read(folder)
+        open_dataset(folder)
     written = []
     with monkeypatch.context() as patch:
-        make = dataset.shards.write_shard
-        patch.setattr(dataset.shards, "write_shard", lambda *a: (written.append(a[2].name), make(*a))[1])
-        described = dataset.write(folder, plan, audit=1)
+        make = shards.write_shard
+        patch.setattr(shards, "write_shard", lambda *a: (written.append(a[2].name), make(*a))[1])
+        remote = write_dataset(folder, plan, audit=1)
     assert 0 < len(written) < 10
     assert checksums(folder) == files_of(tmp_path / "local")
     assert same_manifests(folder, tmp_path / "local")
     assert names(folder) == names(tmp_path / "local")
-    shard = described.shards("train")[2]
+    shard = list(remote.shards("train"))[2]
     (folder / shard).unlink()
     with pytest.raises(InputError, match=f"The shard {folder}/{shard} is missing.*simulate.py --out={folder}"):
-        dataset.load(described, "train", ("x", "y"))
-    dataset.write(folder, plan, audit=1)
-    one, other = (dataset.load(found, "train", ("x", "y")) for found in (described, local))
+        remote.load("train", ("x", "y"))
+    write_dataset(folder, plan, audit=1)
+    one, other = (found.load("train", ("x", "y")) for found in (remote, local))
     assert (one.inputs == other.inputs).all()
     with pytest.raises(InputError, match="holds another dataset: it differs in seed"):
-        dataset.write(folder, small_plan(1000, shards=10, seed=4), audit=0)
-    dataset.write(folder, small_plan(100, seed=4), audit=0, overwrite=True)
+        write_dataset(folder, small_plan(1000, shards=10, seed=4), audit=0)
+    write_dataset(folder, small_plan(100, seed=4), audit=0, overwrite=True)
     assert len(checksums(folder)) == 3
