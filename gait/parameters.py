@@ -70,7 +70,7 @@ _ALL = (
         ),
     ),
     Quantity(
-        "stiffness_right_to_mass", "k2/m", "1/s²", "stiffness of the other leg to mass",
+        "stiffness_right_to_mass", "k2/m", "1/s²", "other leg's stiffness to mass",
         derive=lambda values: values["stiffness_right"] / values["mass"],
     ),
 )  # fmt: skip

@@ -121,21 +121,30 @@ class ScenarioAnalysis:
 
     # In words --------------------------------------------------------------------------------
 
-    def summary(self) -> list[str]:
-        """What matters most, in plain words: combinations, ceilings and what to measure, a short sentence each."""
+    def headline(self) -> str:
+        """What can be known of the walker, in one sentence."""
         noise = self.scenario.noise
         given = "" if noise is None else f" with noise of {noise_in_words(noise)},"
-        sources = listed(self.scenario.sources)
-        lines = [f"From {sources}{given} any estimator can know of the walker: {self.combinations}."]
+        return f"From {listed(self.scenario.sources)}{given} any estimator can know of the walker: {self.combinations}."
+
+    def measurements(self) -> list[str]:
+        """What to measure in addition, and what would be of no use, a sentence each."""
+        lines = [
+            f"Measure also {added.measurement}: then {listed(_symbols(added.recovers))} can be known."
+            for added in self.additional_measurements
+            if added.recovers
+        ]
+        useless = [added.measurement for added in self.additional_measurements if not added.recovers]
+        return lines + ([f"It would not help to measure {listed(useless, 'or')}."] if useless else [])
+
+    def summary(self) -> list[str]:
+        """What matters most, in plain words: combinations, ceilings and what to measure, a short sentence each."""
+        lines = [self.headline()]
         for name, ceiling in self.ceilings.items():
             quantity = QUANTITIES[name]
             error = f", error at least {rounded(ceiling.rmse, 3)} {quantity.unit}" if ceiling.rmse else ""
             lines.append(f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}{error}.")
-        for added in self.additional_measurements:
-            if added.recovers:
-                lines.append(f"Measure also {added.measurement}: then {listed(_symbols(added.recovers))} can be known.")
-        useless = [added.measurement for added in self.additional_measurements if not added.recovers]
-        return lines + ([f"It would not help to measure {listed(useless, 'or')}."] if useless else [])
+        return lines + self.measurements()
 
     def details(self) -> list[str]:
         """What can be known of each unknown, and why R² has limits, in plain words."""

@@ -1,102 +1,205 @@
-"""Figures and the written report of what can be known before a network is trained."""
+"""Figure and written report of the identifiability analysis of a scenario."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gait.identifiability import Report
-from gait.limits.analysis import Prospects
-from gait.limits.design import LEVELS, Plan
-from gait.parameters import NAMES, QUANTITIES
-from gait.report.style import BEST, NETWORK, STYLE, TRUTH, axis_label, mathematical, save, symbol
-from gait.simulation.forward_model import unit
-from gait.storage import files
-from gait.storage.files import AnyPath
+from gait.identifiability.findings import Identifiability, Report
+from gait.identifiability.wording import listed, rounded
+from gait.limits.analysis import ScenarioAnalysis
+from gait.limits.design import RecordingDesign
+from gait.parameters import QUANTITIES
+from gait.report.style import BEST, NETWORK, STYLE, mathematical, symbol
+from gait.simulation.conditions import Walks
 
-PROSPECTS, DESIGN = "identifiability", "design"
-"""Names of the files, without their endings."""
+FIGURE, DESIGN_FIGURE = "identifiability.png", "design.png"
+"""Names of the figures' files, as the report refers to them."""
+_SHORT_LEGEND = 2  # parameters; with more, the entries of the two walkers stand one above the other
 
 
-def write_prospects(folder: AnyPath, title: str, prospects: Prospects, plan: Plan | None) -> list[str]:
-    """Writes identifiability.json, .md and .png, and design.png if there is a plan; returns their names.
+# Figure --------------------------------------------------------------------------------------
+
+
+def plot_identifiability(analysis: ScenarioAnalysis) -> Figure:
+    """Draws the highest possible R², the spectrum, and two walkers with the same recording if there are such.
 
     Args:
-        folder: where to.
-        title: of the report.
-        prospects: see `gait.limits.analysis.foresee`.
-        plan: see `gait.limits.design.plan`.
+        analysis: see `gait.limits.analysis.analyse_scenario`.
     """
-    content = prospects.to_dict() | {"title": title, "design": plan and plan.to_dict()}
-    files.write_json(folder / f"{PROSPECTS}.json", content)
-    prospects_figure(folder / f"{PROSPECTS}.png", prospects)
-    written = [f"{PROSPECTS}.{ending}" for ending in ("md", "json", "png")]
-    if plan is not None:
-        design_figure(folder / f"{DESIGN}.png", plan)
-        written.append(f"{DESIGN}.png")
-    files.write_text(folder / f"{PROSPECTS}.md", _text(title, prospects, plan))
-    return written
+    twins = analysis.twins
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.5, 3.8 if twins is None else 8.0), layout="constrained")
+        figure.suptitle(_headline(analysis), fontsize=13, fontweight="bold")
+        heights = [1.0] if twins is None else [1.0, 1.3]
+        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
+        left, right = parts[0, 0].subplots(1, 2)
+        _ceiling_panel(left, analysis)
+        _spectrum_panel(right, analysis.report)
+        if twins is not None:
+            path, force = parts[1, 0].subplots(2, 1)
+            _twin_panels(path, force, analysis, twins)
+    return figure
 
 
-# Words ---------------------------------------------------------------------------------------
+def _headline(analysis: ScenarioAnalysis) -> str:
+    """The main finding: "From x and y: k/m and l0 can be known, m and k cannot"."""
+    known = [mathematical(text) for text in analysis.known_combinations]
+    lost = (Identifiability.COMBINATION, Identifiability.DEAD, Identifiability.LOST)
+    unknown = [symbol(name) for name in analysis.model.unknowns if analysis.identifiability.get(name) in lost]
+    if not known:
+        return f"From {_sources(analysis)}: nothing can be known well"
+    return f"From {_sources(analysis)}: {listed(known)} can be known" + (
+        f", {listed(unknown)} cannot" if unknown else ""
+    )
 
 
-def prospects_table(prospects: Prospects) -> str:
-    """Verdict and ceiling of each quantity, as a Markdown table."""
-    rows = ["| quantity | verdict | highest possible R² | lowest possible RMSE |", "|---|---|---|---|"]
-    for name, ceiling in prospects.ceilings.items():
+def _sources(analysis: ScenarioAnalysis) -> str:
+    return listed([mathematical(name) if len(name) == 1 else name for name in analysis.scenario.sources])
+
+
+def _ceiling_panel(axis: Axes, analysis: ScenarioAnalysis) -> None:
+    names, ceilings = list(analysis.ceilings), list(analysis.ceilings.values())
+    places = np.arange(len(names))
+    colours = [NETWORK if ceiling.recoverable else BEST for ceiling in ceilings]
+    axis.barh(places, [ceiling.r2 for ceiling in ceilings], color=colours, height=0.6)
+    for place, ceiling in enumerate(ceilings):
+        axis.text(ceiling.r2 + 0.02, place, f"{ceiling.r2:.4g}", va="center")
+    axis.set_yticks(places, [f"{QUANTITIES[name].label} {symbol(name)}" for name in names])
+    axis.invert_yaxis()
+    axis.set_xlim(0, 1.2)
+    axis.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
+    axis.set_xlabel("R² of the best possible estimator [1]")
+    axis.set_title("What any network can reach" + (" in this noise" if analysis.scenario.noise else ""))
+
+
+def _spectrum_panel(axis: Axes, report: Report) -> None:
+    numbers = np.arange(1, len(report.names) + 1)
+    count = report.rank if report.rank is not None else 0
+    colours = [NETWORK if number <= count else BEST for number in numbers]
+    bottom = 0.3 * min(report.tolerance.min(), report.spectrum[report.spectrum > 0].min(initial=np.inf))
+    axis.bar(numbers, np.maximum(report.spectrum, bottom) - bottom, bottom=bottom, color=colours, width=0.7)
+    axis.step(
+        np.append(numbers - 0.5, numbers[-1] + 0.5), np.append(report.tolerance, report.tolerance[-1]),
+        where="post", color="black", lw=1.0, ls="--", label="largest value that zero could show",
+    )  # fmt: skip
+    axis.set_yscale("log")
+    axis.set_ylim(bottom, 30 * report.spectrum.max())
+    axis.set_xticks(numbers)
+    lost = len(numbers) - count
+    title = "every direction leaves a trace"
+    if report.rank is None:
+        title = "undecided"
+    elif lost:
+        title = f"{lost} of {len(numbers)} directions {'leaves' if lost == 1 else 'leave'} no trace"
+    axis.set_title(f"Unknowns {', '.join(mathematical(name) for name in report.names)}:\n{title}")
+    axis.set_xlabel("Direction in the space of unknowns")
+    axis.set_ylabel("Trace in the recording\n(singular value) [1]")
+    axis.legend(fontsize=8, loc="upper right")
+
+
+def _twin_panels(path: Axes, force: Axes, analysis: ScenarioAnalysis, twins: Walks) -> None:
+    pair, unknowns = analysis.report.counterexample, analysis.model.unknowns
+    assert pair is not None
+    changed = [column for column in range(len(unknowns)) if pair.theta[column] != pair.other[column]]
+    styles: tuple[dict[str, Any], ...] = (
+        {"color": NETWORK, "lw": 4.5, "alpha": 0.45},
+        {"color": BEST, "lw": 1.2, "ls": (0, (4, 2))},
+    )
+    for row, (theta, style) in enumerate(zip((pair.theta, pair.other), styles, strict=True)):
+        values = [f"{symbol(unknowns[i])} = {theta[i]:.4g} {QUANTITIES[unknowns[i]].unit}" for i in changed]
+        path.plot(twins.x[row], twins.y[row], label=", ".join(values), **style)
+        force.plot(twins.x[row], twins.fy[row], **style)
+    steps = int(np.isfinite(twins.touchdown[0]).sum())
+    path.set_title(f"Two walkers with the same {_sources(analysis)}, through {steps} steps")
+    path.set_xlabel("Forward position $x$ [m]")
+    path.set_ylabel("Height $y$ [m]")
+    columns = 2 if len(changed) <= _SHORT_LEGEND else 1
+    path.set_ylim(top=np.nanmax(twins.y) + (0.4 if columns == 2 else 0.65) * np.ptp(twins.y[np.isfinite(twins.y)]))
+    path.legend(fontsize=9, loc="upper center", ncols=columns)
+    differs = not np.allclose(twins.fy[0], twins.fy[1])
+    force.set_title("A force plate tells them apart" if differs else "A force plate cannot tell them apart either")
+    force.set_xlabel("Forward position $x$ [m]")
+    force.set_ylabel("Vertical force $f_y$ [N]")
+    force.set_ylim(bottom=0)
+
+
+# Report --------------------------------------------------------------------------------------
+
+
+def identifiability_table(analysis: ScenarioAnalysis) -> str:
+    """Identifiability and ceiling of each quantity, as a Markdown table."""
+    rows = ["| quantity | identifiability | highest possible R² | lowest possible RMSE |", "|---|---|---|---|"]
+    for name, ceiling in analysis.ceilings.items():
         quantity = QUANTITIES[name]
         rows.append(
-            f"| {quantity.label} {quantity.symbol} | {prospects.verdicts[name]} | {ceiling.r2:.4f} "
-            f"| {ceiling.rmse:.3g} {quantity.unit} |"
+            f"| {quantity.label} {quantity.symbol} | {analysis.identifiability[name]} | {ceiling.r2:.4f} "
+            f"| {rounded(ceiling.rmse, 3)} {quantity.unit} |"
         )
     return "\n".join(rows)
 
 
-def _text(title: str, prospects: Prospects, plan: Plan | None) -> str:
-    report, population = prospects.report, prospects.observation.population
-    head, *others = prospects.sentences()
-    figures = f"![What can be known]({PROSPECTS}.png)"
-    return f"""# {title}: what can be known, before training
+def identifiability_report(analysis: ScenarioAnalysis, design: RecordingDesign | None = None) -> str:
+    """The findings of an identifiability analysis as Markdown, with links to the figures.
 
-{head}
+    Args:
+        analysis: see `gait.limits.analysis.analyse_scenario`.
+        design: see `gait.limits.design.design_recording`; None without noise.
+    """
+    report, settings = analysis.report, analysis.model.settings
+    return f"""# {analysis.scenario.name}: what can be known, before training
 
-{chr(10).join(f"- {sentence}" for sentence in others)}
+{analysis.scenario.question}
 
-{prospects_table(prospects)}
+**{analysis.headline()}**
 
-{figures}
-{"" if plan is None else _plan_text(plan)}{"" if report.counterexample is None else _pair_text(report)}
-## What this rests on
+{identifiability_table(analysis)}
 
-- Recordings of {population.duration:g} s with a sample every {population.interval:g} s, through all touchdowns.
-  Position, compression and speed at the start and the step length are unknowns too.
-- Derivatives by {report.method} at {report.points} walkers drawn from the priors (seed {report.seed});
-  {report.set_aside} more were set aside, because a change of their parameters too small to matter ends their walk, or
-  moves it too much.
-- {_rank(prospects)}
-- Combinations and verdicts were checked on the walkers themselves, with the parameters halved and doubled.
+{_bullets([*analysis.measurements(), *analysis.details()])}
+
+![What can be known]({FIGURE})
+{"" if design is None else _design_text(design)}{"" if report.counterexample is None else _pair_text(report)}
+## Basis of these findings
+
+- Recordings of {settings.duration:g} s with a sample every {settings.interval:g} s, through all touchdowns.
+  The start of a walk (position, compression of the leg and speed) and the step length are unknowns too.
+- Derivatives by {report.method} at {report.points} walkers drawn from the priors (seed {report.seed}).
+  {_set_aside(report.set_aside)}
+- {_rank_sentence(report)}
+- Combinations were checked on the walkers themselves, with their parameters multiplied by 0.5 and 2.
 """
 
 
-def _plan_text(plan: Plan) -> str:
-    lines = "\n".join(f"- {sentence}" for sentence in plan.sentences())
+def _bullets(sentences: list[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _set_aside(count: int) -> str:
+    if not count:
+        return "All of them have sound derivatives."
+    return f"{count} more were set aside: a tiny change of their parameters ends their walk or moves it too much."
+
+
+def _design_text(design: RecordingDesign) -> str:
     return f"""
-## Planning the recording
+## Design of the recording
 
-{lines}
+{_bullets(design.sentences())}
 
-![Planning the recording]({DESIGN}.png)
+![Design of the recording]({DESIGN_FIGURE})
 
-Cramér-Rao bounds of unbiased estimates, medians over {plan.people} walkers; R² as if the model were linear and the
-prior Gaussian, which is good where R² is high and rough where it is not.
+Errors are Cramér-Rao bounds of unbiased estimates, medians over {design.walkers} walkers. R² is computed as if the
+model were linear and the prior Gaussian, which is good where R² is high and rough where it is not.
 """
 
 
 def _pair_text(report: Report) -> str:
     pair = report.counterexample
+    assert pair is not None
     rows = "\n".join(
         f"| {name} | {a:.17g} | {b:.17g} |" for name, a, b in zip(report.names, pair.theta, pair.other, strict=True)
     )
@@ -112,147 +215,12 @@ Their recordings {equal}.
 """
 
 
-def _rank(prospects: Prospects) -> str:
-    report = prospects.report
+def _rank_sentence(report: Report) -> str:
     if report.rank is None:
-        return "How many of the singular values count is undecided: their gap is too small for the derivatives' errors."
+        return "The number of singular values that count is undecided: the derivatives are not accurate enough."
     if report.rank == len(report.names):
-        return (
-            f"All {report.rank} singular values count; the last is {report.gap:.1e} times what zero may be measured as."
-        )
+        return f"All {report.rank} singular values count. The last is {rounded(report.gap)} times what zero could show."
     return (
-        f"Of {len(report.names)} singular values {report.rank} count. The last of these is {report.gap:.1e} times as "
-        "large as the next one, or as what that may be measured as."
+        f"Of {len(report.names)} singular values {report.rank} count. The last of these is {rounded(report.gap)} times "
+        "the next one, or times what zero could show if that is more."
     )
-
-
-# Figures -------------------------------------------------------------------------------------
-
-
-def prospects_figure(path: AnyPath, prospects: Prospects) -> None:
-    """Draws the spectrum, the ceilings, and two walkers with one and the same motion."""
-    pair = prospects.report.counterexample
-    layout = [["spectrum", "ceilings"], *([["path", "path"], ["force", "force"]] if pair is not None else [])]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 7.6 if pair is not None else 3.4), layout="constrained")
-        axes = figure.subplot_mosaic(layout, height_ratios=[1.25, 1.0, 0.9][: len(layout)])
-        _spectrum_panel(axes["spectrum"], prospects)
-        _ceiling_panel(axes["ceilings"], prospects)
-        if pair is not None:
-            _pair_panels(axes["path"], axes["force"], prospects)
-        save(figure, path)
-
-
-def _spectrum_panel(axis: Axes, prospects: Prospects) -> None:
-    report = prospects.report
-    numbers = np.arange(1, len(report.names) + 1)
-    count = report.rank if report.rank is not None else 0
-    colours = [NETWORK if number <= count else BEST for number in numbers]
-    bottom = 0.3 * min(report.tolerance.min(), report.spectrum[report.spectrum > 0].min(initial=np.inf))
-    axis.bar(numbers, np.maximum(report.spectrum, bottom) - bottom, bottom=bottom, color=colours, width=0.7)
-    axis.step(
-        np.append(numbers - 0.5, numbers[-1] + 0.5), np.append(report.tolerance, report.tolerance[-1]),
-        where="post", color="black", lw=1.0, ls="--", label="as large might zero be measured",
-    )  # fmt: skip
-    axis.set_yscale("log")
-    axis.set_ylim(bottom, 8 * report.spectrum.max())
-    axis.set_xticks(numbers)
-    lost = len(numbers) - count
-    words = {None: "undecided", 0: "every direction leaves a trace"}
-    title = words.get(
-        report.rank if report.rank is None else lost, f"{lost} of {len(numbers)} directions without a trace"
-    )
-    axis.set_title(f"Unknowns {', '.join(mathematical(name) for name in report.names)}:\n{title}")
-    axis.set_xlabel("Direction in the space of unknowns")
-    axis.set_ylabel("Trace in the recording\n(singular value) [1]")
-    axis.legend(fontsize=8, loc="upper right")
-
-
-def _ceiling_panel(axis: Axes, prospects: Prospects) -> None:
-    names = list(prospects.ceilings)
-    values = [prospects.ceilings[name].r2 for name in names]
-    colours = [NETWORK if prospects.ceilings[name].recoverable else BEST for name in names]
-    places = np.arange(len(names))
-    axis.barh(places, values, color=colours, height=0.6)
-    for place, value in zip(places, values, strict=True):
-        axis.text(value + 0.02, place, f"{value:.4g}", va="center")
-    axis.set_yticks(places, [f"{QUANTITIES[name].label} {symbol(name)}" for name in names])
-    axis.invert_yaxis()
-    axis.set_xlim(0, 1.15)
-    axis.set_xlabel("R² of the best possible estimator [1]")
-    axis.set_title("What any network can reach" + (" in this noise" if prospects.noise else ""))
-
-
-def _pair_panels(path: Axes, force: Axes, prospects: Prospects) -> None:
-    observation, pair = prospects.observation, prospects.report.counterexample
-    both = np.stack([pair.theta, pair.other])
-    walks = observation.simulate(both, interval=0.02)
-    x, y, fy = (walks.samples[i] for i in (0, 1, 5))
-    styles = ({"color": NETWORK, "lw": 4.5, "alpha": 0.45}, {"color": BEST, "lw": 1.2, "ls": (0, (4, 2))})
-    changed = [i for i in range(len(NAMES)) if both[0, i] != both[1, i]]
-    for i, style in enumerate(styles):
-        label = ", ".join(f"{symbol(NAMES[j])} = {both[i, j]:.4g} {QUANTITIES[NAMES[j]].unit}" for j in changed)
-        path.plot(x[i], y[i], label=label, **style)
-        force.plot(x[i], fy[i], label=label, **style)
-    steps = int(np.isfinite(walks.touchdown[0]).sum())
-    path.set_title(f"Two walkers, one and the same motion through {steps} steps")
-    path.set_xlabel(axis_label("x0").replace("Initial horizontal", "Forward").replace(symbol("x0"), "$x$"))
-    path.set_ylabel("Height $y$ [m]")
-    path.set_ylim(top=np.nanmax(y) + 0.45 * np.ptp(y[np.isfinite(y)]))
-    path.legend(fontsize=9, loc="upper center", ncols=2)
-    differs = not np.allclose(fy[0], fy[1])
-    force.set_title("Their forces differ: that is what to measure" if differs else "Their forces are the same, too")
-    force.set_xlabel("Forward position $x$ [m]")
-    force.set_ylabel("Vertical force [N]")
-    force.set_ylim(bottom=0)
-
-
-def design_figure(path: AnyPath, plan: Plan) -> None:
-    """Draws the experiment-design chart: how much noise is too much, for every duration and interval."""
-    colours = dict(zip(plan.outlooks, (NETWORK, "#2a9d5c"), strict=True))
-    channel, level = next(iter(plan.noise.items()))
-    others = (
-        " (others in proportion)" if len(set(plan.noise.values())) > 1 else f" and {', '.join(list(plan.noise)[1:])}"
-    )
-    noise = f"Noise of {channel}{others if len(plan.noise) > 1 else ''} [{unit(channel)}]"
-    panels = (
-        ("noise", noise, level, "How much is left (dotted: as given)"),
-        ("duration", "Duration [s]", plan.duration, "Noise that a recording bears"),
-        ("interval", "Sampling interval [s]", plan.interval, "Noise that a recording bears"),
-    )
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(11.0, 6.2), layout="constrained")
-        grid = figure.subplots(2, 3, sharex="col")
-        for column, (along, label, given, title) in enumerate(panels):
-            top, bottom = grid[:, column]
-            for name, outlook in plan.outlooks.items():
-                curve, style = outlook.curves[along], {"color": colours[name], "label": symbol(name)}
-                values = curve.values * (level if along == "noise" else 1.0)
-                if along == "noise":
-                    top.plot(values, curve.r2, **style)
-                else:
-                    top.plot(values, level * curve.tolerated[LEVELS[0]], **style)
-                    top.plot(values, level * curve.tolerated[LEVELS[1]], color=colours[name], ls="--")
-                bottom.plot(values, curve.sd / outlook.spread, **style)
-            for axis in (top, bottom):
-                axis.axvline(given, color=TRUTH, lw=1.0, ls=":")
-                axis.set_xscale("linear" if along == "duration" else "log")
-            bottom.set_yscale("log")
-            bottom.set_xlabel(label)
-            top.set_title(title)
-            if along != "noise":
-                top.axhline(level, color=TRUTH, lw=1.0, ls=":")
-                top.set_yscale("log")
-                top.set_ylabel(noise)
-        levels = []
-        for mark, style in zip(LEVELS, ("-", "--"), strict=True):
-            grid[0, 0].axhline(mark, color=BEST, lw=0.8, ls=style)
-            levels.append(grid[0, 1].plot([], [], color="black", ls=style, label=f"R² falls to {mark:g}")[0])
-        grid[0, 0].set_ylabel("Highest possible R² [1]")
-        grid[0, 0].legend(loc="lower left")
-        grid[0, 1].legend(handles=levels, loc="lower right", fontsize=8)
-        grid[1, 0].set_ylabel("Lowest possible error,\nas part of the spread among people [1]")
-        grid[1, 0].set_title("Error")
-        for column in (1, 2):
-            grid[1, column].set_title("Error in the given noise")
-        save(figure, path)

@@ -1,4 +1,4 @@
-"""What a recording consists of: the channels a dataset can hold and a network can read."""
+"""Channels of a recording: the time series that a dataset can hold and a network can read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gait.errors import InputError
 from gait.simulation.conditions import SAMPLE_FIELDS, Conditions
 from gait.simulation.model import TouchdownRule
 
-_FOOTHOLDS_IN_REACH = 5  # of any walker: the rear leg stands on the first of them
+_FOOTHOLDS_IN_REACH = 5  # at most, of any walker; the rear leg stands on the first of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Channel:
     Attributes:
         name: name in datasets, flags and code.
         unit: SI unit; "1" for a ratio.
-        meaning: what it is, in words.
-        measure: from the samples by name, each [n, samples], and the walkers; returns [n, samples].
+        meaning: the quantity in words.
+        measure: function of the samples by name, shape [n, samples] each, and of the walkers; returns the channel,
+            shape [n, samples].
     """
 
     name: str
@@ -44,9 +45,9 @@ def _weight(walkers: Conditions) -> np.ndarray:
 
 
 def _leg_length(samples: dict[str, np.ndarray], walkers: Conditions) -> np.ndarray:
-    """Length of the leg that has been on the ground the longer, as the touchdown rule of a fixed step length has it.
+    """Length of the stance leg, or in double support of the leg that landed first.
 
-    Legs stand where their foothold is within reach, and footholds lie a step length apart.
+    Footholds lie a step length apart, and a leg stands where its foothold is within reach.
     """
     if walkers.rule != TouchdownRule.STEP_LENGTH:
         raise InputError("The channel leg_length needs walkers of a fixed step length. Received: an angle of attack.")
@@ -98,11 +99,11 @@ def check_channels(names: Iterable[str]) -> None:
 
 
 def observe(names: Iterable[str], samples: np.ndarray, walkers: Conditions) -> np.ndarray:
-    """What channels record of walks.
+    """Computes channels of walks.
 
     Args:
-        names: c channel names.
-        samples: shape [6, n, samples], see `gait.simulation.conditions.Recording`.
+        names: names of c channels.
+        samples: shape [6, n, samples], see `gait.simulation.conditions.Walks`.
         walkers: the n walkers.
 
     Returns:

@@ -19,7 +19,7 @@ TOLERANCES = {"taylor": taylor.TOLERANCE, "scipy": reference.RTOL}
 
 
 def integrate(conditions: Conditions, settings: RecordingSettings, engine: str = "taylor") -> Walks:
-    """Walks of any walkers for the duration of a recording, on one core.
+    """Integrates walkers for the duration of a recording, on one core.
 
     Args:
         conditions: n walkers; their gravity counts, not that of the settings.

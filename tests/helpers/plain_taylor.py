@@ -1,8 +1,8 @@
 """The compiled engine in its plainest form: the oracle for its lanes, shortcuts and queue.
 
-One walker at a time; the recurrences as loops, with another formula for 1/r; the step by the
-last two terms, each with its own root; every gap of every step searched exactly. Shared with the
-engine are only the model and the search in one polynomial, which has tests of its own.
+It integrates one walker at a time, with the recurrences as loops and another formula for 1/r. The step
+follows from the last two terms, each with its own root, and every gap of every step is searched exactly.
+It shares only the model and the search in one polynomial with the engine; the search has tests of its own.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import gait
-from gait import integrators
 from gait.simulation import model, reference, taylor
-from gait.simulation.conditions import Recording
+from gait.simulation.conditions import RecordingSettings, Walks
 from gait.simulation.model import Event, Outcome, Phase, TouchdownRule
 from gait.simulation.taylor import events, lanes, layout
 from gait.simulation.taylor.layout import LANES, ORDER, ROW
+from gait.simulation.walks import _conditions
 from tests.helpers import plain_taylor
 from tests.helpers.walks import paper_draws
 
@@ -29,7 +29,7 @@ A_SHORT_FLIGHT = dict(
 
 
 def conditions(*, x0=0.0, y0=0.0, vx0, vy0=0.0, step_length, mass, stiffness, rest_length):
-    return integrators._conditions(mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, None, 10.0)
+    return _conditions(mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, None, 10.0)
 
 
 # Order of convergence ------------------------------------------------------------------------
@@ -51,8 +51,8 @@ def begun_step(phase, state, lane=3):
         target=np.array([SPAN]),
         gravity=np.array([10.0]),
     )
-    recording = Recording.empty(1, 1, 1)
-    tracks = lanes.Tracks(*(getattr(recording, name) for name in lanes.Tracks._fields))
+    empty = Walks.empty(1, np.zeros(1), 1)
+    tracks = lanes.Tracks(*(getattr(empty, name) for name in lanes.Tracks._fields))
     lanes._refill(work, lane, TouchdownRule.STEP_LENGTH, 1.0, 0.0, 0, 1, walkers, tracks)
     work[ROW.phase + lane] = work[ROW.armed + lane] = phase
     work[np.array([ROW.x0, ROW.y0, ROW.x1, ROW.y1]) + lane] = state
@@ -149,7 +149,7 @@ def test_lanes_and_plain_form_agree():
 def compare_with_plain_form(count, seed):
     """The same outcomes and events, and the same motion but for rounding, which some walks magnify."""
     given = conditions(**paper_draws(count, seed))
-    times = integrators.sample_times(15.0, 0.1)
+    times = RecordingSettings().times
     walks, plain = taylor.integrate(given, times, 15.0), plain_taylor.integrate(given, times, 15.0)
     np.testing.assert_array_equal(walks.outcome, plain.outcome)
     np.testing.assert_array_equal(np.isnan(walks.samples), np.isnan(plain.samples))
@@ -162,11 +162,11 @@ def compare_with_plain_form(count, seed):
 def test_lanes_and_plain_form_agree_on_fixed_angle_and_unequal_legs():
     generator = np.random.default_rng(13)
     uniform = lambda low, high, *shape: generator.uniform(low, high, (500, *shape))  # noqa: E731
-    given = integrators._conditions(
+    given = _conditions(
         uniform(60, 100), uniform(12_000, 16_000, 2), uniform(0.98, 1.02, 2), 0.0, uniform(0.0, 0.06),
         uniform(0.9, 1.2), 0.0, None, np.deg2rad(uniform(66, 72)), 9.81,
     )  # fmt: skip
-    times = integrators.sample_times(6.0, 0.05)
+    times = RecordingSettings(6.0, 0.05).times
     walks, plain = taylor.integrate(given, times, 6.0), plain_taylor.integrate(given, times, 6.0)
     np.testing.assert_array_equal(walks.outcome, plain.outcome)
     assert 30 < np.sum(walks.outcome == Outcome.WALKED) < 470
@@ -379,7 +379,7 @@ def test_a_leg_of_exactly_its_rest_length_stands(engine):
     [(15.0, 0.1, 150), (1.0, 0.3, 4), (1.0, 0.4, 3), (0.25, 0.1, 3), (0.35, 0.1, 4), (3.0, 0.1, 30), (2.0, 2.0, 1)],
 )
 def test_samples_are_all_multiples_of_the_interval_below_the_duration(duration, interval, samples):
-    assert integrators.sample_times(duration, interval).size == samples
+    assert RecordingSettings(duration, interval).times.size == samples
 
 
 def test_engines_agree_on_fixed_angle_and_unequal_legs():
@@ -477,7 +477,7 @@ def test_compiled_code_is_kept_but_never_stale(tmp_path):
     assert first[-1] == f"{int(Outcome.FALL)} compiled"
     assert first[0].startswith("Compiling the walking model")
     assert run() == [f"{int(Outcome.FALL)} loaded"]
-    source = tmp_path / "gait" / "model.py"
+    source = tmp_path / "gait" / "simulation" / "model.py"
     source.write_text(source.read_text().replace("FALL_FRACTION = 0.3", "FALL_FRACTION = 0.1"))
     changed = run()
     assert changed[-1].endswith("compiled")
@@ -487,7 +487,9 @@ def test_compiled_code_is_kept_but_never_stale(tmp_path):
 
 @pytest.mark.parametrize("change", [{"stiffness": 1e30}, {"stiffness": 1e300, "mass": 1e-300}, {"gravity": 1e200}])
 def test_a_motion_too_fast_to_follow_is_an_error_and_no_endless_loop(change):
-    with pytest.raises(gait.InputError, match=r"a walker is too fast to be followed.*Use values of a walking person"):
+    with pytest.raises(
+        gait.InputError, match=r"a walker is too fast to be followed.*Use values that a walker can have"
+    ):
         gait.simulate(**A_WALK | {name: np.array([A_WALK.get(name, 10.0), value]) for name, value in change.items()})
 
 

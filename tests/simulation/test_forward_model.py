@@ -1,4 +1,4 @@
-"""A recorded walker as a forward model: derived channels, and what is left over of the unknowns for every sensor."""
+"""A recorded walker as a forward model: derived channels, and what every sensor leaves unknown."""
 
 import itertools
 
@@ -9,13 +9,13 @@ from scipy.integrate import solve_ivp
 import gait
 from gait import identifiability
 from gait.errors import InputError
-from gait.parameters import NAMES, Uniform
+from gait.parameters import NAMES, PAPER_PRIORS, Uniform, named
 from gait.simulation import model
 from gait.simulation.channels import CHANNELS, observe
-from gait.simulation.conditions import SAMPLE_FIELDS
-from gait.simulation.forward_model import Observation
+from gait.simulation.conditions import SAMPLE_FIELDS, Conditions, RecordingSettings
+from gait.simulation.forward_model import ForwardModel
 from gait.simulation.model import Outcome, Phase
-from gait.simulation.population import Population
+from gait.simulation.walks import integrate
 from tests.helpers.walks import paper_draws
 
 RECOVERABLE, COMBINED = "recoverable", "only in combination"
@@ -23,16 +23,16 @@ RECOVERABLE, COMBINED = "recoverable", "only in combination"
 
 @pytest.fixture(scope="module")
 def walked():
-    """40 walkers with their walks: population, conditions, recording."""
-    population = Population(interval=0.01)
-    theta = Observation(("x",), population=Population()).draw(40, np.random.default_rng(11))
-    walkers = population.conditions(theta)
-    return population, walkers, population.walks(walkers)
+    """40 walkers with their walks: settings, conditions, walks."""
+    settings = RecordingSettings(interval=0.01)
+    theta = ForwardModel(("x",)).draw(40, np.random.default_rng(11))
+    walkers = Conditions.of(named(NAMES, theta), settings.gravity)
+    return settings, walkers, integrate(walkers, settings)
 
 
 def channel(name, walked):
-    _, walkers, recording = walked
-    return observe((name,), recording.samples, walkers)[0]
+    _, walkers, walks = walked
+    return observe((name,), walks.samples, walkers)[0]
 
 
 # Channels ------------------------------------------------------------------------------------
@@ -62,11 +62,9 @@ def test_force_in_body_weights(walked):
 
 def test_leg_length_is_that_of_the_rear_leg(walked):
     """Against the engine's own events: the rear leg stands on the foothold of the last takeoff but none."""
-    population, walkers, recording = walked
+    settings, walkers, walks = walked
     length, x, y = (channel(name, walked) for name in ("leg_length", "x", "y"))
-    steps = np.array(
-        [np.searchsorted(takeoffs[np.isfinite(takeoffs)], population.times) for takeoffs in recording.takeoff]
-    )
+    steps = np.array([np.searchsorted(takeoffs[np.isfinite(takeoffs)], settings.times) for takeoffs in walks.takeoff])
     expected = np.hypot(x - steps * walkers.target[:, None], y)
     np.testing.assert_allclose(length, expected, rtol=1e-12)
     assert (length <= walkers.rest_length[:, :1] * (1 + 1e-12)).all()
@@ -74,32 +72,30 @@ def test_leg_length_is_that_of_the_rear_leg(walked):
 
 def test_leg_length_of_unequal_legs():
     """Legs alternate: rest lengths of 0.70 and 0.71 m."""
-    population = Population(interval=0.01, duration=5.0)
-    values = {name: column[:200] for name, column in paper_draws(200, 3).items()}
-    walkers = population.conditions(np.stack([values[name] for name in NAMES], axis=1))
+    settings = RecordingSettings(interval=0.01, duration=5.0)
+    values = paper_draws(200, 3)
+    walkers = Conditions.of(values, settings.gravity)
     walkers.rest_length[:] = [0.70, 0.71]
     walkers.start[:, 1] = 0.70 - values["y0"]
-    recording = population.walks(walkers)
-    good = np.flatnonzero(recording.outcome == Outcome.WALKED)
+    walks = integrate(walkers, settings)
+    good = np.flatnonzero(walks.outcome == Outcome.WALKED)
     assert len(good) > 50
-    length = observe(("leg_length",), recording.samples, walkers)[0][good]
-    steps = [np.searchsorted(t[np.isfinite(t)], population.times) for t in recording.takeoff[good]]
-    expected = np.hypot(
-        recording.samples[0, good] - np.array(steps) * walkers.target[good, None], recording.samples[1, good]
-    )
+    length = observe(("leg_length",), walks.samples, walkers)[0][good]
+    steps = [np.searchsorted(t[np.isfinite(t)], settings.times) for t in walks.takeoff[good]]
+    expected = np.hypot(walks.x[good] - np.array(steps) * walkers.target[good, None], walks.y[good])
     np.testing.assert_allclose(length, expected, rtol=1e-12)
 
 
 def test_leg_length_needs_a_step_length(walked):
-    _, walkers, recording = walked
+    _, walkers, walks = walked
     by_angle = type(walkers)(**{**vars(walkers), "rule": model.TouchdownRule.ANGLE_OF_ATTACK})
     with pytest.raises(InputError, match="needs walkers of a fixed step length"):
-        observe(("leg_length",), recording.samples, by_angle)
+        observe(("leg_length",), walks.samples, by_angle)
 
 
 def test_relative_positions_have_no_unit(walked):
-    _, walkers, recording = walked
-    blown_up = recording.samples * 3.7
+    _, walkers, walks = walked
+    blown_up = walks.samples * 3.7
     for name in ("x_rel", "y_rel"):
         np.testing.assert_allclose(observe((name,), blown_up, walkers)[0], channel(name, walked), rtol=1e-12)
     np.testing.assert_allclose(channel("y_rel", walked).mean(axis=1), 1.0)
@@ -109,55 +105,55 @@ def test_relative_positions_have_no_unit(walked):
 
 
 def test_outputs_are_the_simulation():
-    observation = Observation(("x", "fy"), measured=("mass",))
-    theta = observation.draw(3, np.random.default_rng(0))
-    arguments = dict(zip(NAMES, theta.T, strict=True))
+    forward = ForwardModel(("x", "fy"), measured=("mass",))
+    theta = forward.draw(3, np.random.default_rng(0))
+    arguments = named(NAMES, theta)
     walks = gait.simulate(**arguments)
-    outputs = observation.outputs(theta)
-    np.testing.assert_array_equal(outputs, np.concatenate([walks.x, walks.fy, theta[:, :1]], axis=1))
-    assert {name: (s.start, s.stop) for name, s in observation.groups.items()} == {
+    outputs = forward.outputs(theta)
+    np.testing.assert_array_equal(outputs, np.concatenate([walks.x, walks.fy, arguments["mass"][:, None]], axis=1))
+    assert {name: (s.start, s.stop) for name, s in forward.groups.items()} == {
         "x": (0, 150), "fy": (150, 300), "mass": (300, 301),
     }  # fmt: skip
 
 
-def test_whoever_does_not_walk_has_no_outputs():
-    observation = Observation(("x", "y"))
-    theta = np.repeat(observation.draw(1, np.random.default_rng(0)), 4, axis=0)
+def test_a_walker_that_does_not_walk_has_no_outputs():
+    forward = ForwardModel(("x", "y"))
+    theta = np.repeat(forward.draw(1, np.random.default_rng(0)), 4, axis=0)
     theta[1, NAMES.index("vx0")] = 0.01  # falls back
     theta[2, NAMES.index("mass")] = -70.0
     theta[3, NAMES.index("step_length")] = np.nan
-    finite = np.isfinite(observation.outputs(theta)).all(axis=1)
+    finite = np.isfinite(forward.outputs(theta)).all(axis=1)
     np.testing.assert_array_equal(finite, [True, False, False, False])
-    assert np.isnan(observation.outputs(theta)[1:]).all()
+    assert np.isnan(forward.outputs(theta)[1:]).all()
 
 
-def test_persons_keep_the_prior_whoever_can_walk_how():
-    """Trials are redrawn, persons never: mass is uniform though only five of six draws walk."""
-    theta = Observation(("x",)).draw(4000, np.random.default_rng(5))
-    counts, _ = np.histogram(theta[:, 0], bins=10, range=(60, 75))
+def test_subject_parameters_keep_the_prior_though_not_all_draws_walk():
+    """Circumstances are redrawn, subject parameters never: mass is uniform though only five of six draws walk."""
+    theta = ForwardModel(("x",)).draw(4000, np.random.default_rng(5))
+    counts, _ = np.histogram(theta[:, NAMES.index("mass")], bins=10, range=(60, 75))
     assert np.sum((counts - 400) ** 2 / 400) < 27.9  # chi², 9 degrees of freedom, 0.1 %
 
 
 def test_what_cannot_be_observed_is_refused():
     with pytest.raises(InputError, match="Something has to be measured"):
-        Observation(())
+        ForwardModel(())
     with pytest.raises(InputError, match="Received: height"):
-        Observation(("x",), measured=("height",))
-    wide = Population(priors=Population().priors | {"step_length": Uniform(1.9, 2.0)})
-    with pytest.raises(InputError, match="did not walk in 1,000 trials"):
-        Observation(("x",), population=wide).draw(2, np.random.default_rng(0))
+        ForwardModel(("x",), measured=("height",))
+    wide = PAPER_PRIORS | {"step_length": Uniform(1.9, 2.0)}
+    with pytest.raises(InputError, match="did not walk in 1,000 attempts"):
+        ForwardModel(("x",), priors=wide).draw(2, np.random.default_rng(0))
     with pytest.raises(InputError, match="a positive standard deviation for each of x, y"):
-        Observation(("x", "y")).noise({"x": 0.1})
+        ForwardModel(("x", "y")).noise_sd({"x": 0.1})
     with pytest.raises(InputError, match="a positive standard deviation for each of x"):
-        Observation(("x",)).noise({"x": -0.1})
+        ForwardModel(("x",)).noise_sd({"x": -0.1})
 
 
-# What is left over ---------------------------------------------------------------------------
+# What stays unknown --------------------------------------------------------------------------
 
 
-def analysed(observation, count=12, seed=0):
-    points = observation.draw(count, np.random.default_rng(seed))
-    return identifiability.analyse(observation.outputs, points, observation.names, prior_sd=observation.prior_sd)
+def analysed(forward, count=12, seed=0):
+    points = forward.draw(count, np.random.default_rng(seed))
+    return identifiability.analyse(forward.outputs, points, forward.symbols, prior_sd=forward.prior_sd)
 
 
 KINEMATIC = [("x", "y"), ("x",), ("y",), ("x", "y", "ax", "ay"), ("x", "y", "leg_length"), ("x", "y", "fx_bw", "fy_bw")]
@@ -166,7 +162,7 @@ WEIGHING = [("fy",), ("fx", "fy"), ("x", "y", "fy")]
 
 @pytest.mark.parametrize("channels", KINEMATIC, ids="_".join)
 def test_kinematic_and_normalised_sensors_leave_the_scaling_of_mass_and_stiffness(channels):
-    report = analysed(Observation(channels))
+    report = analysed(ForwardModel(channels))
     assert report.rank == 6
     assert report.gap > 1e4
     assert report.combinations[:2] == ["k/m", "l0"]
@@ -178,33 +174,33 @@ def test_kinematic_and_normalised_sensors_leave_the_scaling_of_mass_and_stiffnes
 
 @pytest.mark.parametrize("channels", WEIGHING, ids="_".join)
 def test_forces_in_newtons_leave_nothing(channels):
-    report = analysed(Observation(channels))
+    report = analysed(ForwardModel(channels))
     assert set(report.verdicts.values()) == {RECOVERABLE}
     assert report.counterexample is None
     assert np.isfinite(list(report.cramer_rao.values())).all()
 
 
 def test_body_mass_leaves_nothing():
-    assert set(analysed(Observation(("x", "y"), measured=("mass",))).verdicts.values()) == {RECOVERABLE}
+    assert set(analysed(ForwardModel(("x", "y"), measured=("mass",))).verdicts.values()) == {RECOVERABLE}
 
 
 def test_an_unknown_unit_is_fixed_by_gravity():
-    report = analysed(Observation(("x_rel", "y_rel")))
+    report = analysed(ForwardModel(("x_rel", "y_rel")))
     assert report.combinations[:2] == ["k/m", "l0"]
     assert report.verdicts["l0"] == RECOVERABLE
 
 
 def test_an_unknown_unit_and_unknown_gravity_lose_the_rest_length_too():
-    report = analysed(Observation(("x_rel", "y_rel"), gravity_unknown=True))
+    report = analysed(ForwardModel(("x_rel", "y_rel"), unknowns=(*NAMES, "gravity")))
     assert "k/m" in report.combinations
     assert set(report.verdicts.values()) == {COMBINED}
     assert report.rank == 6
     # With the unit known, gravity can be measured along with the rest.
-    assert analysed(Observation(("x", "y"), gravity_unknown=True)).verdicts["g"] == RECOVERABLE
+    assert analysed(ForwardModel(("x", "y"), unknowns=(*NAMES, "gravity"))).verdicts["g"] == RECOVERABLE
 
 
 def test_two_legs_share_one_scaling():
-    report = analysed(Observation(("x", "y"), two_legs=True))
+    report = analysed(ForwardModel(("x", "y"), unknowns=(*NAMES, "stiffness_right")))
     assert report.combinations[:3] == ["k/m", "k2/m", "l0"]
     assert [report.verdicts[name] for name in ("m", "k", "k2", "l0")] == [COMBINED, COMBINED, COMBINED, RECOVERABLE]
 
@@ -224,25 +220,25 @@ def test_flight_tells_nothing_of_the_body():
 
 
 def test_wrong_combinations_of_the_walker_are_rejected():
-    observation = Observation(("x", "y"))
-    points = observation.draw(5, np.random.default_rng(2))
-    assert identifiability.scaling_holds(observation.outputs, points, [1, 1, 0, 0, 0, 0, 0])
+    forward = ForwardModel(("x", "y"))
+    points = forward.draw(5, np.random.default_rng(2))
+    assert identifiability.scaling_holds(forward.outputs, points, [1, 1, 0, 0, 0, 0, 0])
     for wrong in ([1, -1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0.01, 0, 0], [2, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 0, 1]):
-        assert not identifiability.scaling_holds(observation.outputs, points, wrong)
+        assert not identifiability.scaling_holds(forward.outputs, points, wrong)
 
 
 def test_near_grazing_walkers_are_set_aside_and_counted():
-    """A walker whose neighbours fall over: between one who walks and one who does not, by bisection of the speed."""
-    observation = Observation(("x", "y"))
-    theta = observation.draw(8, np.random.default_rng(0))
+    """A walker whose neighbours fall over: between one that walks and one that does not, by bisection of the speed."""
+    forward = ForwardModel(("x", "y"))
+    theta = forward.draw(8, np.random.default_rng(0))
     speed = NAMES.index("vx0")
     walks, stops = theta[0].copy(), theta[0].copy()
     stops[speed] = 0.01
     for _ in range(60):
         middle = 0.5 * (walks + stops)
-        walks, stops = (middle, stops) if np.isfinite(observation.outputs(middle[None])).all() else (walks, middle)
-    report = identifiability.analyse(observation.outputs, theta, observation.names)
-    grazing = identifiability.analyse(observation.outputs, np.vstack([theta, walks]), observation.names)
+        walks, stops = (middle, stops) if np.isfinite(forward.outputs(middle[None])).all() else (walks, middle)
+    report = identifiability.analyse(forward.outputs, theta, forward.symbols)
+    grazing = identifiability.analyse(forward.outputs, np.vstack([theta, walks]), forward.symbols)
     assert grazing.set_aside == report.set_aside + 1
     assert grazing.combinations == report.combinations
 

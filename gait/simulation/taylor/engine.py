@@ -1,13 +1,13 @@
 """The fast engine: Taylor series of high order, many walkers at a time, events as roots of polynomials.
 
 Along one step every coordinate is a polynomial in the time since the step began. So are the
-event gaps of `gait.simulation.model`, which are polynomials in the coordinates; an event is therefore
+event gaps of `gait.simulation.model`, which are polynomials in the coordinates. An event is therefore
 the first root of a known polynomial inside the step, and the recording is read off the same
 series. After Jorba and Zou, "A software package for the numerical integration of ODEs by
 means of high-order Taylor methods", Experimental Mathematics 14 (2005) 99-117.
 
-Three separate things: `series` has the recurrences, `events` the event search, `lanes` the
-walkers side by side; `layout` says where their numbers lie.
+`series` has the recurrences, `events` the event search, `lanes` the walkers side by side, and
+`layout` the places of their numbers in memory.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def integrate(conditions: Conditions, times: np.ndarray, duration: float, thread
         conditions: n walkers.
         times: sample times, shape [samples], s, ascending from 0.
         duration: length of the walk, s.
-        threads: how many cores to use; the result does not depend on it.
+        threads: number of cores to use; the result does not depend on it.
 
     Raises:
         InputError: if a walker's motion is too fast to be followed.
@@ -86,5 +86,5 @@ def _walk(first: int, last: int, conditions: Conditions, times: np.ndarray, dura
             f"The motion of a walker is too fast to be followed for {duration:g} s: it needs steps of less than "
             f"{lanes.SHORTEST_STEP * duration:.1e} s. Received: mass {conditions.mass[stuck]:g} kg, stiffness "
             f"{conditions.stiffness[stuck]} N/m, gravity {conditions.gravity[stuck]:g} m/s². "
-            "Use values of a walking person."
+            "Use values that a walker can have."
         )

@@ -1,7 +1,7 @@
 """The event search: the first root of a known polynomial within a step.
 
-Event gaps (see `gait.simulation.model`) are polynomials in the coordinates, hence in the time; each is taken
-with the sign with which its event is a rise through zero. Nearly every step is one of two simple
+Event gaps (see `gait.simulation.model`) are polynomials in the coordinates, hence in the time. Each is taken
+with the sign that makes its event a rise through zero. Nearly every step is one of two simple
 cases, which are recognised and dealt with in all lanes at once: no event at all, or the phase's
 first leg event (touchdown, takeoff) and no other. The rest, one step in a thousand, is searched
 lane by lane, by a method that misses nothing.
@@ -23,11 +23,11 @@ from gait.simulation.taylor.symbols import choose, larger, smaller
 TIE = 1e-12
 """Events closer together than this fraction of a step happen at the same time."""
 NO_EVENT, ONE_RISE, UNCLEAR = 0.0, 1.0, 2.0
-"""Verdicts on a step: nothing happens; gap a rises through zero once, and nothing else; to be searched."""
+"""Kinds of steps: nothing happens; gap a rises through zero once and nothing else happens; a search is needed."""
 ROUNDS = 2
-"""Rounds of Newton's method for all lanes with `ONE_RISE`; hardly any needs more."""
+"""Rounds of Newton's method for all lanes with `ONE_RISE`. Hardly any lane needs more."""
 CONVERGED = 1e-8
-"""The last correction of Newton's method, at most; the next would be about its square."""
+"""Largest last correction of Newton's method. The next one would be about its square."""
 _LEAD = 4  # order up to which a gap is bounded term by term
 
 
@@ -36,13 +36,13 @@ _LEAD = 4  # order up to which a gap is bounded term by term
 
 @compiled
 def swing_span(rule, target):
-    """Where the swing leg's foothold will be [m], as far as that is known before the touchdown."""
+    """Position of the swing leg's foothold [m], as far as it is known before the touchdown."""
     return target if rule == TouchdownRule.STEP_LENGTH else 0.0
 
 
 @compiled
 def set_gaps(work, rule):
-    """The gaps of each lane's phase as sums of r², x, y and a constant."""
+    """Sets the gaps of each lane's phase as sums of r², x, y and a constant."""
     for lane in range(LANES):
         double = work[ROW.phase + lane] == Phase.DOUBLE_SUPPORT.value
         span, l_rear, l_front = work[ROW.span + lane], work[ROW.l_rear + lane], work[ROW.l_front + lane]
@@ -93,8 +93,8 @@ def verdict(x, y, s, gaps) -> dict:
     x_end, y_end = total(x), total(y)
     a_end = gaps.a_r2 * (x_end * x_end + y_end * y_end) + gaps.a_x * x_end + gaps.a_y * y_end + gaps.a_c
 
-    # The root, if the inverse of gap a were the cubic with its values and slopes at both ends;
-    # and one round of Newton's method with the leading terms. That takes long, so it comes first.
+    # First guess: the inverse of gap a as the cubic with its values and slopes at both ends, then one
+    # round of Newton's method with the leading terms. That takes long, so it comes first.
     rise = a_end - a[0]
     u = -a[0] / rise
     slope_end = total(_slopes(a))
@@ -102,7 +102,7 @@ def verdict(x, y, s, gaps) -> dict:
     value, slope = value_and_slope(a, root)
     root = smaller(larger(root - value / slope, 0.0), 1.0)
 
-    # At most so much do the terms beyond the leading ones add to a slope, and a fifth of it to a value.
+    # The terms beyond the leading ones add at most this to a slope, and a fifth of it to a value.
     s_rest, x_rest, y_rest = (total(abs(c) for c in _slopes(series)[_LEAD:]) for series in (s, x, y))
     a_rest = abs(a_r2) * s_rest + abs(gaps.a_x) * x_rest + abs(gaps.a_y) * y_rest
     b_rest = abs(b_r2) * s_rest + abs(gaps.b_x) * x_rest
@@ -130,9 +130,9 @@ def verdict(x, y, s, gaps) -> dict:
 
 @compiled
 def close_in(work):
-    """Newton's method, kept inside a bracket, for the lanes with one rise; the others stay at the step's end.
+    """Newton's method, kept inside a bracket, for the lanes with one rise. The others stay at the step's end.
 
-    Sets event and end. Returns the number of lanes that are unclear, among them those not closed in on.
+    Sets event and end. Returns the number of lanes that are unclear, including those that have not converged.
     """
     for _ in range(ROUNDS):
         evaluate(work)
@@ -168,10 +168,10 @@ def close_in(work):
 
 @compiled
 def search(work, lane, space):
-    """The first event of a lane's step and its time; without one, (-1, 1.0).
+    """Finds the first event of a lane's step and its time; (-1, 1.0) if there is none.
 
-    Where two events fall together, the one named first in `gait.simulation.model.Event` counts. `space` is
-    for two polynomials.
+    Where two events fall together, the one named first in `gait.simulation.model.Event` counts. `space` has
+    room for two polynomials.
     """
     event, end = -1, 1.0
     r2, gap = space
@@ -198,7 +198,7 @@ def search(work, lane, space):
 
 @compiled
 def _squared_length(work, lane, r2):
-    """x² + y²: of each product of two different coefficients there are two."""
+    """Coefficients of x² + y². Each product of two different coefficients counts twice."""
     for n in range(ORDER + 1):
         total = 0.0
         for j in range((n + 1) // 2):

@@ -1,4 +1,4 @@
-"""The lanes: walkers side by side through their phases; whoever ends is replaced by the next of the queue."""
+"""The lanes: walkers side by side through their phases. When one has ended, the next of the queue takes its lane."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gait.simulation.taylor.symbols import choose, lane_loop, uncounted
 
 NOBODY = -1
 SHORTEST_STEP = 1e-8
-"""As a fraction of the duration: a walker who would need shorter steps is not integrated."""
+"""Shortest step, as a fraction of the duration. A walker that would need shorter ones is not integrated."""
 _OUTCOME_OF_EVENT = tuple(int(model.OUTCOME_OF_EVENT.get(event, Outcome.WALKED)) for event in Event)
 
 Walkers = collections.namedtuple("Walkers", "mass stiffness rest_length start target gravity")
-"""Arrays of `Conditions`: who is in the queue."""
+"""Arrays of `Conditions`, for the walkers of the queue."""
 Tracks = collections.namedtuple("Tracks", "outcome events samples touchdown takeoff foothold")
 """Arrays of `Walks`, to be filled in."""
 
@@ -50,9 +50,9 @@ _begin_step = lane_loop((*X[:2], *Y[:2], *LEGS, *GAPS, "unit", "units", "remaini
 
 @compiled
 def _refill(work, lane, rule, duration, first_sample, queue, last, walkers, tracks):
-    """Lets the next of the queue who can begin walk in a lane; returns who, and the rest of the queue.
+    """Gives a lane to the next walker of the queue that can begin; returns its number and the rest of the queue.
 
-    In the queue are the walkers from number `queue` to before number `last`.
+    The queue holds the walkers from number `queue` to before number `last`.
     """
     while queue < last:
         i = queue
@@ -83,7 +83,7 @@ def _refill(work, lane, rule, duration, first_sample, queue, last, walkers, trac
 
 @compiled
 def _rest(work, lane):
-    """Nobody's lane: a mass at a height of 1 that nothing pulls, with both legs far from any event."""
+    """Makes a lane nobody's: a mass at a height of 1 that nothing pulls, with both legs far from any event."""
     for row in range(0, SIZE, LANES):
         work[row + lane] = 0.0
     work[ROW.x1 + lane], work[ROW.y0 + lane] = 1e-9, 1.0
@@ -105,7 +105,7 @@ def _is_stuck(work, lane, duration):
 def _reach(work, duration):
     """Sets the time that each lane's step reaches.
 
-    Returns how many lanes are stuck, their step being too short, and in how many a phase or walk ends.
+    Returns the number of lanes that are stuck with too short a step, and of those in which a phase or walk ends.
     """
     stuck, ending = 0, 0
     for lane in range(LANES):
@@ -157,8 +157,8 @@ def _take_samples(work, due, record, sample, times, tracks):
 def _end_step(work, rule, duration):
     """Moves every lane to the end of its step, and on to the next phase if a touchdown or takeoff ended it.
 
-    What is the next phase's is computed for all lanes and kept where it applies: that is faster than
-    to single some out.
+    The values of the next phase are computed for all lanes and kept where they apply: that is faster than
+    singling some out.
     """
     for lane in range(LANES):
         work[ROW.at + lane] = work[ROW.end + lane]
@@ -213,7 +213,7 @@ def _compile(fingerprint: int):
 
     @numba.njit(error_model="numpy", nogil=True, cache=True)
     def walk(walkers, first, last, rule, duration, times, tracks):
-        """Integrates some walkers; returns the number of one for whom the steps became too short, or `NOBODY`."""
+        """Integrates some walkers; returns the number of one whose steps became too short, or `NOBODY`."""
         walkers, tracks = uncounted(walkers), uncounted(tracks)
         space, polynomials = np.empty(SIZE + LINE), np.empty((2, ORDER + 1))
         work = space[-space.ctypes.data // space.itemsize % (LINE // space.itemsize) :][:SIZE]  # from a whole line on

@@ -2,8 +2,8 @@
 
 With r the length of a leg, the rear leg pulls by p = rho (l0/r - 1) per unit of length and the
 front leg, with its length, by q. Then x'' = (p + q) x - q d and y'' = (p + q) y - g. Coefficient n
-of a product is a sum over the coefficients up to n of its factors; r r = r² gives coefficient n
-of r from those of r², and r (l0/r) = l0 that of l0/r.
+of a product is a sum over the coefficients up to n of its factors. So r r = r² gives coefficient n
+of r from those of r², and r (l0/r) = l0 gives that of l0/r.
 
 The functions take and return numbers, or symbols for the compiled code (see `symbols`), in
 which everything is written out: as loops it takes twice as long.
@@ -22,25 +22,25 @@ from gait.simulation.taylor.symbols import choose, double, lane_loop, larger, qu
 TOLERANCE = 4e-16
 """Size [m] of the last term of a series at the end of its step: a few units in the last place.
 
-It may come to 2.7 times as much, see `quick_root`.
+It may be 2.7 times as large, see `quick_root`.
 """
 SINGLE_FROM = 8
-"""From this coefficient of the acceleration on, series are continued in single precision, in half the time.
+"""Coefficient of the acceleration from which series are continued in single precision, in half the time.
 
-A step is so short that these terms of the position are below 1e-9 m; what they lack is then below 1e-16 m.
+A step is so short that these terms of the position are below 1e-9 m, and their rounding errors below 1e-16 m.
 """
 
 
 def total(terms):
-    """The sum of some numbers; `sum` would begin with a zero, and the compiled code really add it."""
+    """Sum of some numbers. `sum` would begin with a zero, and the compiled code would really add it."""
     return functools.reduce(operator.add, terms)
 
 
 def _product(a, b, n: int):
     """Coefficient n of a b.
 
-    The coefficients of highest order, which are known last, meet at both ends. Summed up last, they
-    do not keep the processor from starting on the rest of the sum.
+    The coefficients of highest order are known last and meet at both ends. They are added last, so that
+    the processor can start on the rest of the sum.
     """
     outwards = sorted(range(n + 1), key=lambda j: min(j, n - j), reverse=True)
     return total(a[j] * b[n - j] for j in outwards)
@@ -56,15 +56,15 @@ def _half_square(series, n: int, first: int = 0):
 class _Pull:
     """Series of rho l0 / r, by which a leg of length r pulls, from the series of r²/2.
 
-    It is made with u = -r/r(0), since then neither u u = r²/r(0)² nor u (rho l0 / r) = -rho l0 / r(0)
-    leaves anything to be multiplied with at every order.
+    It is computed from u = -r/r(0), because then neither u u = r²/r(0)² nor u (rho l0 / r) = -rho l0 / r(0)
+    needs another multiplication at every order.
     """
 
     def __init__(self, strength, half_square):
         self._strength, self._half_square, self._u, self.series = strength, half_square, [], []
 
     def extend(self, n: int) -> None:
-        """Adds coefficient n, that of r²/2 being known."""
+        """Adds coefficient n, once that of r²/2 is known."""
         half, u = self._half_square, self._u
         if n == 0:
             self._inverse = 0.5 / half[0]
@@ -82,16 +82,16 @@ class _Pull:
 
 
 def motion(x, y, span, rho_rear, l_rear, rho_front, l_front, gravity):
-    """Series of the motion in time, from a state. Any unit of time will do, here it is called s.
+    """Series of the motion in time, from a state. Any unit of time will do. Here it is called s.
 
     Args:
         x, y: the first two coefficients of each: position [m] and velocity [m/s].
-        span, rho_rear, l_rear, rho_front, l_front, gravity: as in `gait.simulation.model.acceleration`; a front
+        span, rho_rear, l_rear, rho_front, l_front, gravity: as in `gait.simulation.model.acceleration`. A front
             leg in the air has rho 0.
 
     Returns:
         x, y: all coefficients, m/s^n.
-        s: those of r²/2 of the rear leg but for the last two, m²/s^n.
+        s: coefficients of r²/2 of the rear leg but for the last two, m²/s^n.
     """
     x, y = [*x], [*y]
     s: list = []
@@ -128,17 +128,17 @@ def motion(x, y, span, rho_rear, l_rear, rho_front, l_front, gravity):
 def step_of(x, y, remaining):
     """Length of the step, in the series' unit of time: the last term has shrunk to the tolerance, or no time remains.
 
-    By chance the last coefficient may be small; so the one before is looked at too, as if its power
-    were the last, for then one root does for both.
+    By chance the last coefficient may be small. So the one before is looked at too, as if its power
+    were the last, because then one root does for both.
     """
     sizes = [abs(coefficient) for series in (x, y) for coefficient in series[ORDER - 1 :]]
     size = larger(1e-200, larger(larger(sizes[0], sizes[1]), larger(sizes[2], sizes[3])))
-    # Whose motion is too fast for numbers has no step; `lanes` ends such a walk.
+    # A motion that is too fast for floating point has no step. `lanes` ends such a walk.
     return smaller(remaining, choose(size < 1e200, quick_root(TOLERANCE, size, ORDER), 0.0))
 
 
 def scaled(step, *series):
-    """The series as polynomials in the fraction of the step."""
+    """Rewrites series as polynomials in the fraction of the step."""
     powers = [1.0, step]
     for n in range(2, ORDER + 1):
         powers.append(powers[n // 2] * powers[n - n // 2])

@@ -1,7 +1,7 @@
 """Numbers that exist in the compiled code only, so that a formula in plain Python can write that code.
 
 A function of numbers, called once with symbols, leaves behind the instructions that compute its
-results: loops over the coefficients of a series are unrolled, what they refer to is known. Called
+results: loops over the coefficients of a series are unrolled, and all indices are known. Called
 with floats, the same function computes. (numba could compile straight-line code as well, but takes
 three times as long over it.)
 """
@@ -25,7 +25,7 @@ _FUSED = ("contract",)
 
 
 class Symbol:
-    """A float64, a float32 (see `single`), or the result of a comparison; arithmetic emits instructions."""
+    """A float64, a float32 (see `single`), or the result of a comparison. Arithmetic emits instructions."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value):
         self._builder, self.value = builder, value
@@ -67,7 +67,7 @@ class Symbol:
         return self._call("llvm.fabs")
 
     def sqrt(self) -> Symbol:
-        """What `numpy.sqrt` calls."""
+        """Square root, for `numpy.sqrt`."""
         return self._call("llvm.sqrt")
 
     def _call(self, name: str) -> Symbol:
@@ -90,7 +90,7 @@ class Symbol:
         return self._new("or_", self, other)
 
     def __bool__(self):
-        raise TypeError("What a symbol is, is known only when the compiled code runs: use `choose`.")
+        raise TypeError("The value of a symbol is known only when the compiled code runs: use `choose`.")
 
 
 def _value(number, kind: ir.Type) -> ir.Value:
@@ -98,14 +98,14 @@ def _value(number, kind: ir.Type) -> ir.Value:
 
 
 def single(number):
-    """The number rounded to float32. Arithmetic with others of them takes half the time."""
+    """Rounds a number to float32. Arithmetic among such numbers takes half the time."""
     if not isinstance(number, Symbol):
         return np.float32(number)
     return Symbol(number._builder, number._builder.fptrunc(number.value, ir.FloatType()))
 
 
 def double(number):
-    """A float32 as a float64."""
+    """Converts a float32 to float64."""
     if not isinstance(number, Symbol):
         return float(number)
     return Symbol(number._builder, number._builder.fpext(number.value, ir.DoubleType()))
@@ -121,10 +121,10 @@ def choose(condition, yes, no):
 
 
 def quick_root(constant: float, number, degree: int):
-    """A root of constant/number, both positive, or up to 6 per cent more; the degree is a power of two.
+    """A root of constant/number, both positive, or up to 6 per cent more. The degree is a power of two.
 
-    The bits of a positive float64, read as an integer, are its logarithm but for a scale and an
-    offset: exactly at powers of two, and interpolated in between. So division and root are a
+    The bits of a positive float64, read as an integer, are its logarithm up to a scale and an
+    offset: exactly at powers of two, and interpolated in between. So division and root become a
     subtraction and a shift.
     """
     if not isinstance(number, Symbol):
@@ -138,12 +138,12 @@ def quick_root(constant: float, number, degree: int):
 
 
 def larger(a, b):
-    """The larger of two numbers; the second, if one is not a number."""
+    """The larger of two numbers, or the second if one is not a number."""
     return choose(a > b, a, b)
 
 
 def smaller(a, b):
-    """The smaller of two numbers; the second, if one is not a number."""
+    """The smaller of two numbers, or the second if one is not a number."""
     return choose(a < b, a, b)
 
 
@@ -151,7 +151,7 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
     """A compiled function of the work array that does the same for every lane.
 
     The body is called whenever the function is compiled, to write the instructions down. All rows
-    are read before one is written. The array must be float64 and of `SIZE`; that is not checked.
+    are read before one is written. The array must be float64 and of `SIZE`, which is not checked.
 
     Args:
         reads: rows that the body starts from.
@@ -165,7 +165,7 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
             def pointer(name: str) -> ir.Value:
                 return builder.gep(data, [builder.add(arguments[1], ir.Constant(ir.IntType(64), getattr(ROW, name)))])
 
-            # Most numbers will be kept on the stack: there, too, vectors should not straddle lines of the cache.
+            # Most numbers are kept on the stack. There, too, vectors should not straddle lines of the cache.
             builder.function.attributes.add("nounwind")  # without any other, llvmlite forgets the alignment
             builder.function.attributes.alignstack = LINE
             given = {name: Symbol(builder, builder.load(pointer(name))) for name in reads}
@@ -186,7 +186,6 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
 
 
 def _uncounted(typing_context, arrays):
-
     def write_code(context, builder, signature, arguments):
         views = []
         for kind, array in zip(arrays, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
@@ -199,7 +198,7 @@ def _uncounted(typing_context, arrays):
 
 
 uncounted: Any = intrinsic(_uncounted)
-"""The arrays of a named tuple without the counts of their users; the caller keeps them alive.
+"""The arrays of a named tuple without the counts of their users. The caller keeps them alive.
 
-numba changes such a count at every use, atomically: that is slow, and slower still where threads share an array.
+numba changes such a count at every use, atomically. That is slow, and slower still where threads share an array.
 """
