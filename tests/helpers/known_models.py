@@ -1,9 +1,9 @@
 """Small models whose identifiability is known, as plain functions of [batch, parameters].
 
-Published verdicts: 1-4 and 6-9 are in the tests of SciML StructuralIdentifiability.jl, 5 is an example of
-PINTS, 10 of omaclaren/reparam; 11 is derived. Initial states are parameters unless they are given, and are
-written as "x2(0)". A combination is a product of powers of parameters; where what can be known is no such
-product (a01 + a12 + a21, k1² + k2², a rotated pair), `combinations` is None.
+Ten have published verdicts: 1-4 and 6-9 are in the tests of SciML StructuralIdentifiability.jl, 5 is an example
+of PINTS, 10 of omaclaren/reparam. The verdict of 11 is derived. Initial states are parameters unless they are
+given, and are written as "x2(0)". A combination is a product of powers of parameters. Where what can be known is
+no such product (a01 + a12 + a21, k1² + k2², a rotated pair), `combinations` is None.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ LOST = "lost in noise"
 
 @dataclasses.dataclass(frozen=True)
 class KnownModel:
-    """A model, where to look at it, and what is known about it.
+    """A model, the ranges of its parameters, and what is known about it.
 
     Attributes:
         model: maps parameters [batch, p], real or complex, to noise-free outputs [batch, n].
         ranges: low and high end of each named parameter's prior.
-        verdicts: of each parameter.
+        verdicts: verdict on each parameter.
         rank: number of directions in parameter space that the outputs tell.
         combinations: a basis of the monomials that can be known, or None if they are not the whole story.
         either_sign: parameters that are as often negative.
@@ -50,7 +50,7 @@ class KnownModel:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """In the order of the columns."""
+        """Names of the parameters, in the order of the columns."""
         return tuple(self.ranges)
 
     @property
@@ -77,7 +77,7 @@ class KnownModel:
 def exponents(combination: str, names: tuple[str, ...]) -> np.ndarray:
     """The monomial that a text such as "N*a/b" or "k^2/m" means, as exponents, shape [p].
 
-    1/x and x tell the same: the first exponent that is not zero is made positive.
+    1/x and x are equivalent: the first exponent that is not zero is made positive.
     """
     powers = np.zeros(len(names), int)
     for sign, factor in re.findall(r"(^|[*/])([^*/]+)", combination):
@@ -89,9 +89,9 @@ def exponents(combination: str, names: tuple[str, ...]) -> np.ndarray:
 
 
 def same_knowledge(one, other, names: tuple[str, ...]) -> bool:
-    """Whether two lists of combinations generate the same monomials, each with the fewest it takes.
+    """Checks that two lists of combinations generate the same monomials, each with as few as possible.
 
-    Both are bases of a lattice of exponents; they are equal if each can be written in whole
+    Both are bases of a lattice of exponents. They generate the same one if each can be written in whole
     numbers of the other.
     """
     a, b = (np.array([exponents(text, names) for text in texts]).reshape(-1, len(names)) for texts in (one, other))

@@ -1,7 +1,6 @@
 """The analysis of forward models: derivatives and their errors, spectra, bounds, combinations, and what it refuses."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from gait.errors import InputError
 from gait.identifiability import combinations
 from gait.identifiability.derivatives import jacobians
 from gait.identifiability.linearisation import Linearisation
-from tests.helpers.scripts import ROOT
 
 TIMES = np.linspace(0.1, 3.0, 12)
 
@@ -327,11 +325,21 @@ def test_a_settled_rank_is_that_of_every_point():
     assert linear.settle(1).null_space(0).shape == (2, 1)
 
 
-def test_the_example_of_the_readme(capsys):
-    text = (ROOT / "README.md").read_text()
-    code = re.search(r"A damped oscillator.*?```python\n(.*?)```", text, re.DOTALL).group(1)
-    assert len([line for line in code.splitlines() if line.strip()]) <= 13
-    exec(code, {})
-    printed = capsys.readouterr().out
-    assert printed.startswith("['c/m', 'k/m']")
-    assert "only c/m and k/m can" in printed
+def test_the_class_of_a_verdict_has_two_names():
+    assert identifiability.Verdict is identifiability.Identifiability
+    assert [str(kind) for kind in identifiability.Identifiability] == [
+        "recoverable", "only in combination", "dead", "ambiguous", "lost in noise", "undecided",
+    ]  # fmt: skip
+
+
+def test_noise_does_not_change_why_a_parameter_cannot_be_known_by_itself():
+    """k/m and d in noise that hides both: the sentence about m names the ratio all the same."""
+    points = draws((1.0, 1.0, 1.0), (1.1, 1.1, 1.1))
+    report = identifiability.analyse(
+        lambda t: np.stack([t[:, 1] / t[:, 0], t[:, 2]], axis=1), points, ["m", "k", "d"], noise=10.0
+    )
+    assert report.combinations_without_noise == ["k/m", "d"]
+    assert report.exponents_without_noise.tolist() == [[-1, 1, 0], [0, 0, 1]]
+    assert not report.combinations
+    assert report.sentences()[0] == "m cannot be known by itself, however good the data: only k/m can."
+    assert report.sentences()[2] == "d could be recovered without noise. It is lost in this noise."

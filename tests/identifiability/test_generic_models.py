@@ -1,4 +1,4 @@
-"""The analysis finds the published verdicts of eleven models, and refuses wrong claims about them."""
+"""The analysis finds the known verdicts of eleven models (ten published, one derived) and refuses wrong claims."""
 
 import functools
 
