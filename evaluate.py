@@ -55,7 +55,7 @@ def after_training(folder, data):
             "--noise and --out belong to the analysis of a scenario, before training. "
             "Give them with --scenario, or leave them out."
         )
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         finished = runs.read_finished(folder)
         from gait.evaluation import after_training as evaluation
 

@@ -3,6 +3,7 @@
     python simulate.py --out=data/walks
     python simulate.py --out=data/small --records=100000 --channels=x,y --seed=1
     python simulate.py --out=gs://bucket/walks --cluster=tcp://host:8786
+    python simulate.py --show --seed=1
 
 The same command again resumes an interrupted run and repairs missing or damaged shards.
 """
@@ -34,6 +35,7 @@ flags.DEFINE_integer("workers", None, "Files in work at the same time; by defaul
 flags.DEFINE_string("cluster", None, "Address of a Dask scheduler whose workers write the files, tcp://host:8786.")
 flags.DEFINE_integer("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
 flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
+flags.DEFINE_bool("show", False, "Write no dataset: draw its first walk as walk.png here, and list the steps.")
 for name in NAMES:
     prior = PAPER_PRIORS[name]
     flags.DEFINE_list(
@@ -44,9 +46,26 @@ for name in NAMES:
 
 
 def main():
+    population = Population({name: parse_range(name, FLAGS[name].value) for name in NAMES}, FLAGS.seed)
+    settings = RecordingSettings(FLAGS.duration, FLAGS.interval, FLAGS.gravity)
+    if FLAGS.show:
+        show(population, settings)
+    else:
+        write(population, settings)
+
+
+def show(population, settings):
+    from gait.evaluation.walk import show_walk  # only now: matplotlib takes a while to load
+
+    path = as_path("walk.png")
+    print(show_walk(population, settings, FLAGS.engine, path))
+    print(f"{path} shows the walk.")
+
+
+def write(population, settings):
     plan = Plan.of(
-        Population({name: parse_range(name, FLAGS[name].value) for name in NAMES}, FLAGS.seed),
-        RecordingSettings(FLAGS.duration, FLAGS.interval, FLAGS.gravity),
+        population,
+        settings,
         records=FLAGS.records,
         channels=FLAGS.channels,
         engine=FLAGS.engine,

@@ -48,7 +48,7 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         described = manifest.read(data)
         from gait import report, training
         from gait.limits import analysis as prospects

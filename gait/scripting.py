@@ -1,4 +1,4 @@
-"""What the three scripts have in common: how they end."""
+"""Shared by the three scripts: how they end, and the commands they print."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import contextlib
 import logging
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 from absl import app
 
-from gait.errors import InputError
-from gait.storage.files import trouble
+from gait.errors import InputError, storage_reason
 
 
 @contextlib.contextmanager
@@ -29,6 +29,16 @@ def quiet_stderr() -> Iterator[None]:
         os.dup2(screen, 2)
         os.close(screen)
         os.close(nowhere)
+
+
+def command(*words: object) -> str:
+    """A command that can be pasted into a shell, whatever its words hold.
+
+    Args:
+        words: the program, then its arguments, such as f"--data={folder}".
+    """
+    texts = [str(word) for word in words]
+    return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
 
 
 def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
@@ -49,17 +59,13 @@ def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
         except InputError as error:
             sys.exit(f"Error: {error}")
         except OSError as error:  # a path of the user's that cannot even be looked at
-            if trouble(error) is None:
+            reason = storage_reason(error)
+            if reason is None:
                 raise
             what = error.filename or "a file or folder"
-            sys.exit(f"Error: Cannot use {what}: {trouble(error)}. Choose another path, or repair this one.")
+            sys.exit(f"Error: Cannot use {what}: {reason}. Choose another path, or repair this one.")
         except KeyboardInterrupt:
             sys.stderr.write("\nInterrupted. What is finished is kept; the same command goes on from there.\n")
             sys.exit(130)
 
     return run
-
-
-def command(*words: object) -> str:
-    """A command that can be pasted into a shell, whatever its words contain."""
-    return shlex.join(str(word) for word in words)

@@ -24,7 +24,7 @@ CONNECTION_LIMIT = 10.0
 NO_WORKER_LIMIT = 120.0
 """Time [s] that a run waits while the cluster has no worker."""
 _REPORT_EVERY = 0.5
-_worker_versions = functools.cache(provenance.decisive_versions)
+_worker_versions = functools.cache(provenance.numerical_environment)
 """Versions of this process: those it has loaded, whatever is installed or edited while it runs."""
 
 
@@ -87,7 +87,7 @@ def written_there(
     client.subscribe_topic(mark.name, lambda event: hear(*event[1]))
     files.write_text(mark, "A worker that sees this file writes into the same folder as the others.\n")
     orders = [pickle.dumps((folder, mark, plan, shard)) for shard in shards]  # opaque to the scheduler
-    futures = client.map(_task(), orders, expected=provenance.decisive_versions(), pure=False)
+    futures = client.map(_task(), orders, expected=provenance.numerical_environment(), pure=False)
     waiting, last_seen = dict(zip(futures, shards, strict=True)), time.monotonic()
     done: queue.SimpleQueue = queue.SimpleQueue()  # `as_completed` could not wake up in between to look for workers
     for future in futures:
@@ -203,7 +203,7 @@ def write_ordered_shard(order: bytes, expected: Mapping[str, str]) -> ShardEntry
 
     Args:
         order: pickled folder, mark in the folder, plan and shard; progress is reported under the name of the mark.
-        expected: `gait.provenance.decisive_versions` where the order comes from.
+        expected: `gait.provenance.numerical_environment` where the order comes from.
 
     Returns:
         The shard's entry in the manifest.

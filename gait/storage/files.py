@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -17,27 +16,15 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from gait.errors import InputError
-from gait.storage.remote import RemoteError, RemotePath, is_remote
+from gait.errors import InputError, storage_reason
+from gait.storage.locks import exclusive
+from gait.storage.remote import RemotePath, is_remote
 
 AnyPath = Path | RemotePath
+_SomePath = TypeVar("_SomePath", Path, RemotePath)
 _TEMPORARY = re.compile(r"\.tmp\.[0-9a-f]{16}\..+")
-
-_STORAGE_TROUBLE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file would exceed the largest allowed size",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "permission is denied",
-    errno.EPERM: "permission is denied",
-    errno.ENOTDIR: "a part of the path is a file",
-    errno.EEXIST: "there is a file of that name",
-    errno.EISDIR: "there is a folder of that name",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ELOOP: "its links lead in a circle",
-    errno.EIO: "the disk reports an error",
-}
 
 
 def as_path(text: str) -> AnyPath:
@@ -48,22 +35,17 @@ def as_path(text: str) -> AnyPath:
 
 @contextlib.contextmanager
 def storage_errors(folder: AnyPath) -> Iterator[None]:
-    """Turns storage errors into an `InputError` about the folder."""
+    """Turns errors of the storage into an `InputError` about the folder; see `gait.errors.storage_reason`."""
     try:
         yield
     except OSError as error:
-        why = trouble(error)
-        if why is None:
+        reason = storage_reason(error)
+        if reason is None:
             raise
         raise InputError(
-            f"Cannot write to {folder}: {why}. What is finished there stays valid: "
+            f"Cannot write to {folder}: {reason}. What is finished there stays valid: "
             "make room or choose another folder, then run the same command again."
         ) from error
-
-
-def trouble(error: OSError) -> str | None:
-    """What is wrong with a disk or a path, in words; None for an error that is no such matter."""
-    return error.strerror if isinstance(error, RemoteError) else _STORAGE_TROUBLE.get(error.errno)
 
 
 def make_folder(folder: AnyPath) -> None:
@@ -76,24 +58,20 @@ def make_folder(folder: AnyPath) -> None:
 def locked(folder: AnyPath) -> Iterator[None]:
     """Keeps a second process out of a folder, and clears it of what a killed one has left half written.
 
-    The system releases the lock at any kind of end. A remote folder cannot be locked, and what is
-    half written there may be in work elsewhere: it is for the user to run one command a folder.
+    The system releases the lock at any kind of end. A remote folder cannot be locked, nor can one in a file system
+    without locks. What is half written there may be in work elsewhere, so it stays: it is for the user to start one
+    command a folder at a time.
 
     Raises:
         InputError: if another process has locked the folder.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(folder, Path):
-            descriptor = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"Another process is writing to {folder}. Wait for it, or choose another folder."
-                ) from None
-            _remove_temporary(folder)
-            stack.callback(_remove_temporary, folder)
+            with storage_errors(folder):
+                alone = stack.enter_context(exclusive(folder))
+            if alone:
+                _remove_temporary(folder)
+                stack.callback(_remove_temporary, folder)
         yield
 
 
@@ -108,14 +86,23 @@ def replace_durably(temporary: Path, final: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY)
+    _flush_names(final.parent)
+
+
+def _flush_names(folder: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders and writes names by itself
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems without it, mostly of networks
+            raise
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
-def temporary_name(path: AnyPath) -> AnyPath:
+def temporary_name(path: _SomePath) -> _SomePath:
     """A hidden name to write a file under before it gets its own; new at every call, with the same ending."""
     return path.with_name(f".tmp.{secrets.token_hex(8)}.{path.name}")
 
@@ -157,9 +144,9 @@ def append(path: AnyPath, text: str) -> None:
     """Adds to a text file and flushes it to the disk; a remote one is written anew, with its old content."""
     with storage_errors(path.parent):
         if isinstance(path, RemotePath):
-            write_text(path, (path.read_text() if path.exists() else "") + text)
+            write_text(path, (path.read_bytes().decode() if path.exists() else "") + text)
             return
-        with path.open("a", newline="") as file:
+        with path.open("a", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -168,7 +155,7 @@ def append(path: AnyPath, text: str) -> None:
 def write_text(path: AnyPath, text: str) -> None:
     """Writes a text file, the whole of it or nothing."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: AnyPath, content: dict) -> None:
@@ -179,7 +166,7 @@ def write_json(path: AnyPath, content: dict) -> None:
 def read_json(path: AnyPath, what: str, needed: Iterable[str]) -> dict:
     """The JSON object in a file, which must have the needed keys; an `InputError` calls it `what` if it has not."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable {what} ({error}). Restore it from a copy, or make it anew."
@@ -230,16 +217,6 @@ def _checksum(content: dict) -> str:
 
 def pieces(path: AnyPath, size: int) -> Iterator[bytes]:
     """The content of a file in pieces of `size` bytes; the last may be shorter."""
-    if isinstance(path, RemotePath):
-        rest = bytearray()
-        for chunk in path.chunks():
-            rest += chunk
-            while len(rest) >= size:
-                yield bytes(rest[:size])
-                del rest[:size]
-        if rest:
-            yield bytes(rest)
-        return
     with path.open("rb") as file:
         while piece := file.read(size):
             yield piece
@@ -247,8 +224,6 @@ def pieces(path: AnyPath, size: int) -> Iterator[bytes]:
 
 def part(path: AnyPath, first: int, size: int) -> bytes:
     """At most `size` bytes of a file, from byte `first` on."""
-    if isinstance(path, RemotePath):
-        return path.part(first, size)
     with path.open("rb") as file:
         file.seek(first)
         return file.read(size)

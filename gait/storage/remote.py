@@ -15,18 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-from gait.errors import InputError
+from gait.errors import InputError, StorageError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_CHUNK = 8 << 20
 
 
-class RemoteError(OSError):
-    """A storage that did not do what it was asked to; `strerror` says why, in words."""
-
-
-class RemoteNotFoundError(RemoteError, FileNotFoundError):
-    """A file or folder that is not there."""
+class StorageNotFoundError(StorageError, FileNotFoundError):
+    """A file, folder or bucket is not there."""
 
 
 def is_remote(text: str) -> bool:
@@ -41,7 +36,7 @@ def _tensorflow():
     return tensorflow
 
 
-def error_of(error: Exception, path: object) -> RemoteError:
+def error_of(error: Exception, path: object) -> StorageError:
     """The `OSError` that stands for one of TensorFlow's `OpError`s."""
     errors = _tensorflow().errors
     words = {
@@ -53,9 +48,9 @@ def error_of(error: Exception, path: object) -> RemoteError:
         errors.DeadlineExceededError: "the storage does not answer in time",
         errors.AbortedError: "the storage does not answer",
     }.get(type(error), "the storage reports an error")
-    detail = " ".join((error.message or "").split())
+    detail = " ".join(str(getattr(error, "message", None) or "").split())
     kind, number = (
-        (RemoteNotFoundError, errno.ENOENT) if isinstance(error, errors.NotFoundError) else (RemoteError, errno.EIO)
+        (StorageNotFoundError, errno.ENOENT) if isinstance(error, errors.NotFoundError) else (StorageError, errno.EIO)
     )
     return kind(number, f"{words} ({detail[:300]})" if detail else words, str(path))
 
@@ -126,20 +121,15 @@ class RemotePath:
             names = gfile.listdir(self.text)
         return (self / name.rstrip("/") for name in names if name.strip("/"))
 
-    def chunks(self) -> Iterator[bytes]:
-        """The content, a few megabytes at a time."""
-        with self._gfile() as gfile, gfile.GFile(self.text, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-
-    def part(self, first: int, size: int) -> bytes:
-        """At most `size` bytes, from byte `first` on."""
-        with self._gfile() as gfile, gfile.GFile(self.text, "rb") as file:
-            file.seek(first)
-            return file.read(size)
+    @contextlib.contextmanager
+    def open(self, mode: str) -> Iterator:
+        """Opens the file; the only mode is "rb"."""
+        with self._gfile() as gfile, gfile.GFile(self.text, mode) as file:
+            yield file
 
     def read_bytes(self) -> bytes:
-        return b"".join(self.chunks())
+        with self.open("rb") as file:
+            return file.read()
 
     def read_text(self) -> str:
         return self.read_bytes().decode()

@@ -226,7 +226,7 @@ def test_a_worker_gives_up_a_shard_that_nobody_waits_for(tmp_path, monkeypatch):
     mark.touch()
     order = pickle.dumps((tmp_path, mark, plan, plan.layout()[0]))
     with pytest.raises(InputError, match=f"{plan.layout()[0].name} was given up"):
-        cluster.write_ordered_shard(order, provenance.decisive_versions())
+        cluster.write_ordered_shard(order, provenance.numerical_environment())
     assert len(told) == 1
     assert not list(tmp_path.iterdir())  # not even half a shard
 
@@ -249,8 +249,8 @@ def test_a_users_mistake_found_by_a_worker_is_told_as_here(machines, tmp_path):
 
 def test_a_worker_of_another_version_is_refused(machines, tmp_path, monkeypatch):
     machines.have_workers(1)
-    versions = provenance.decisive_versions() | {"gait": "0123456789ab"}
-    monkeypatch.setattr(provenance, "decisive_versions", lambda: versions)
+    versions = provenance.numerical_environment() | {"gait": "0123456789ab"}
+    monkeypatch.setattr(provenance, "numerical_environment", lambda: versions)
     with pytest.raises(InputError, match="The worker tcp://.* has gait [0-9a-f]{12} instead of 0123456789ab, so"):
         write_dataset(tmp_path, small_plan(), cluster=machines.address)
     assert [path.name for path in tmp_path.iterdir()] == [PROGRESS_LOG]
@@ -288,7 +288,7 @@ def test_a_disk_that_does_not_take_the_shard_of_a_worker(tmp_path, monkeypatch):
     shard = dataclasses.replace(plan.layout()[0], name="no/such/folder.tfrecord")
     order = pickle.dumps((tmp_path, mark, plan, shard))
     with pytest.raises(InputError, match=f"^On the worker tcp://far:1: Cannot write to {tmp_path}"):
-        cluster.write_ordered_shard(order, provenance.decisive_versions())
+        cluster.write_ordered_shard(order, provenance.numerical_environment())
 
 
 @pytest.mark.parametrize("defect", [ZeroDivisionError("ours"), TimeoutError("ours"), KeyError("ours")])
@@ -300,7 +300,7 @@ def test_a_defect_on_a_worker_is_no_mistake_of_the_user(tmp_path, monkeypatch, d
 
     monkeypatch.setattr(cluster, "write_shard", defective)
     with (
-        distributed.LocalCluster(1, processes=False, dashboard_address=None, protocol="tcp", silence_logs=50) as local,
+        distributed.LocalCluster(1, processes=False, dashboard_address=":0", protocol="tcp") as local,
         pytest.raises(type(defect), match="ours"),
     ):
         write_dataset(tmp_path, small_plan(), audit=0, cluster=local.scheduler_address)

@@ -477,7 +477,7 @@ def test_compiled_code_is_kept_but_never_stale(tmp_path):
     assert first[-1] == f"{int(Outcome.FALL)} compiled"
     assert first[0].startswith("Compiling the walking model")
     assert run() == [f"{int(Outcome.FALL)} loaded"]
-    source = tmp_path / "gait" / "model.py"
+    source = tmp_path / "gait" / "simulation" / "model.py"
     source.write_text(source.read_text().replace("FALL_FRACTION = 0.3", "FALL_FRACTION = 0.1"))
     changed = run()
     assert changed[-1].endswith("compiled")

@@ -12,14 +12,12 @@ walkers side by side; `layout` says where their numbers lie.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numba.core.event import Event, Listener, register
 
 from gait.errors import InputError
 from gait.provenance import cores
@@ -27,8 +25,22 @@ from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.taylor import lanes
 from gait.simulation.taylor.layout import LANES
 
-_LOADING = 1.0  # s; loading what an earlier run has compiled takes less
-_compiling = threading.Lock()
+
+class _CompileNotice(Listener):
+    """Says, once, why the first call takes so long; numba compiles only what it does not find in its cache."""
+
+    said = False
+
+    def on_start(self, event: Event) -> None:
+        if event.data["dispatcher"] is lanes.walk and not self.said:
+            self.said = True
+            logging.getLogger("gait").warning("Compiling the walking model: about ten seconds, once on this machine.")
+
+    def on_end(self, event: Event) -> None:
+        pass
+
+
+register("numba:compile", _CompileNotice())
 
 
 def integrate(conditions: Conditions, times: np.ndarray, duration: float, threads: int | None = None) -> Walks:
@@ -46,20 +58,19 @@ def integrate(conditions: Conditions, times: np.ndarray, duration: float, thread
     count = len(conditions.mass)
     threads = min(threads or cores(), max(1, count // LANES))
     events = 16 + int(4.0 * duration)
-    with _patience():
-        while True:
-            walks = Walks.empty(count, times, events)
-            edges = np.linspace(0, count, threads + 1).astype(int)
-            work = functools.partial(_walk, conditions=conditions, times=times, duration=duration, into=walks)
-            if threads == 1:
-                work(0, count)
-            else:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(work, edges[:-1], edges[1:]))
-            most = int(walks.events.max(initial=0))
-            if most <= events:
-                return walks.trimmed(most)
-            events = most  # more steps than there was room for: once more with enough of it
+    while True:
+        walks = Walks.empty(count, times, events)
+        edges = np.linspace(0, count, threads + 1).astype(int)
+        work = functools.partial(_walk, conditions=conditions, times=times, duration=duration, into=walks)
+        if threads == 1:
+            work(0, count)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, edges[:-1], edges[1:]))
+        most = int(walks.events.max(initial=0))
+        if most <= events:
+            return walks.trimmed(most)
+        events = most  # more steps than there was room for: once more with enough of it
 
 
 def _walk(first: int, last: int, conditions: Conditions, times: np.ndarray, duration: float, into: Walks) -> None:
@@ -77,24 +88,3 @@ def _walk(first: int, last: int, conditions: Conditions, times: np.ndarray, dura
             f"{conditions.stiffness[stuck]} N/m, gravity {conditions.gravity[stuck]:g} m/s². "
             "Use values of a walking person."
         )
-
-
-@contextlib.contextmanager
-def _patience() -> Iterator[None]:
-    """Says so when the first call of all has to compile."""
-    if lanes.walk.signatures or not _compiling.acquire(blocking=False):
-        yield
-        return
-
-    def say() -> None:
-        if not lanes.walk.signatures:
-            logging.getLogger("gait").warning("Compiling the walking model: about ten seconds, once on this machine.")
-
-    timer = threading.Timer(_LOADING, say)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        _compiling.release()
