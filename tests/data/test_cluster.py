@@ -300,7 +300,7 @@ def test_a_defect_on_a_worker_is_no_mistake_of_the_user(tmp_path, monkeypatch, d
 
     monkeypatch.setattr(cluster, "write_shard", defective)
     with (
-        distributed.LocalCluster(1, processes=False, dashboard_address=None, protocol="tcp", silence_logs=50) as local,
+        distributed.LocalCluster(1, processes=False, dashboard_address=":0", protocol="tcp") as local,
         pytest.raises(type(defect), match="ours"),
     ):
         write_dataset(tmp_path, small_plan(), audit=0, cluster=local.scheduler_address)
