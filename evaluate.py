@@ -47,7 +47,9 @@ def before_training(out, data):
     from gait.evaluation.before_training import evaluate_scenario  # only now: matplotlib takes a while to load
 
     found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed)
-    print_list(found.summary())
+    headline, *others = found.summary()
+    print(textwrap.fill(headline, 100))
+    print_list(others)
     print("In detail:")
     print_list(found.analysis.details())
     print(f"{out} holds {', '.join(found.files)}.")

@@ -16,12 +16,14 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from gait.errors import InputError, storage_reason
 from gait.storage.locks import exclusive
 from gait.storage.remote import RemotePath, is_remote
 
 AnyPath = Path | RemotePath
+_SomePath = TypeVar("_SomePath", Path, RemotePath)
 _TEMPORARY = re.compile(r"\.tmp\.[0-9a-f]{16}\..+")
 
 
@@ -100,7 +102,7 @@ def _flush_names(folder: Path) -> None:
         os.close(descriptor)
 
 
-def temporary_name(path: AnyPath) -> AnyPath:
+def temporary_name(path: _SomePath) -> _SomePath:
     """A hidden name to write a file under before it gets its own; new at every call, with the same ending."""
     return path.with_name(f".tmp.{secrets.token_hex(8)}.{path.name}")
 

@@ -48,7 +48,7 @@ def error_of(error: Exception, path: object) -> StorageError:
         errors.DeadlineExceededError: "the storage does not answer in time",
         errors.AbortedError: "the storage does not answer",
     }.get(type(error), "the storage reports an error")
-    detail = " ".join((error.message or "").split())
+    detail = " ".join(str(getattr(error, "message", None) or "").split())
     kind, number = (
         (StorageNotFoundError, errno.ENOENT) if isinstance(error, errors.NotFoundError) else (StorageError, errno.EIO)
     )

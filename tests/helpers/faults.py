@@ -48,6 +48,7 @@ class Scripts:
         kill_at, stop_at: number of the call before which the script is killed with SIGKILL or stopped.
         photographs: folder that gets a copy of `watched` for every call, named "NNN call name". It is taken
             while all threads of the script stand still, so it shows what a kill at that moment would leave.
+        refused, reason: kind of call in `watched` that fails, such as "os.mkdir", and the number of its error.
         clock: seconds by which the script's clock is wrong.
     """
 
@@ -181,8 +182,9 @@ def stop() -> None:
 class Watch:
     """Counts calls that change a folder, and does what is asked for at one of them."""
 
-    def __init__(self, watched, kill_at=None, stop_at=None, photographs=None):
+    def __init__(self, watched, kill_at=None, stop_at=None, photographs=None, refused=None, reason=None):
         self._folder, self._kill_at, self._stop_at = watched, kill_at, stop_at
+        self._refused, self._reason = refused, reason
         self._photographs = Path(photographs) if photographs else None
         self._count, self._one_at_a_time = 0, threading.RLock()
 
@@ -209,6 +211,8 @@ class Watch:
             path = os.fspath(arguments[0])
         if not str(path).startswith(self._folder):
             return
+        if event == self._refused:
+            raise OSError(self._reason, os.strerror(self._reason), *([] if isinstance(arguments[0], int) else [path]))
         with self._one_at_a_time:
             if self._photographs and Path(self._folder).is_dir():
                 photograph = f"{self._count:03d} {event.split('.')[-1]} {Path(path).name}"

@@ -11,7 +11,7 @@ from gait.data import shards
 from gait.data.dataset import open_dataset
 from gait.data.manifest import FILE
 from gait.data.writing import write_dataset
-from gait.errors import InputError
+from gait.errors import InputError, storage_reason
 from gait.storage import files
 from gait.storage.remote import RemotePath
 from tests.helpers.walks import files_of, small_plan
@@ -134,7 +134,7 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(tf.io.gfile, "stat", refuse)
     with pytest.raises(OSError, match="permission is denied") as error:
         open_dataset(RemotePath("ram://walks"))
-    assert files.trouble(error.value) == "permission is denied (no entry)"
+    assert storage_reason(error.value) == "permission is denied (no entry)"
 
 
 # Datasets ----------------------------------------------------------------------------------
