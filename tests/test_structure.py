@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.helpers.scripts import ROOT
 
 LADDER = [
     "errors", "remote", "files", "provenance", "progress", "scripting", "machine", "parameters", "model",
