@@ -5,7 +5,7 @@
     python evaluate.py --run=runs/three_parameter
 
 With --scenario, writes identifiability.json, .md and .png (with --noise, design.png too) into --out; with --run,
-report.md, metrics.json, predictions.csv and figures into the run's folder.
+report.md, metrics.json and .csv, predictions.csv and figures into the run's folder.
 """
 
 import dataclasses
@@ -17,7 +17,6 @@ from gait import scripting
 from gait.errors import InputError
 from gait.scenarios import SCENARIOS, parse_noise
 from gait.storage import files
-from gait.training import run as runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
@@ -69,14 +68,10 @@ def after_training(folder, data):
             "--noise and --out belong to the analysis of a scenario, before training. "
             "Give them with --scenario, or leave them out."
         )
-    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        finished = runs.read_finished(folder)
-        from gait.evaluation import after_training as evaluation
+    from gait.evaluation.after_training import evaluate_run  # only now: matplotlib takes a while to load
 
-    result = evaluation.evaluate_finished(finished, data)
-    print(evaluation.report.table(result.metrics))
-    for sentence in result.sentences:
-        print(f"- {sentence}")
+    result = evaluate_run(folder, data)
+    print(result.summary())
     print(f"{folder} holds {', '.join(result.files)}.")
     print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")
 

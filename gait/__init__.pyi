@@ -8,5 +8,6 @@ from .report.walk import plot_walk as plot_walk
 from .simulation.conditions import Walks as Walks
 from .simulation.model import Outcome as Outcome
 from .simulation.walks import simulate as simulate
+from .training.run import load_run as load_run
 
 __version__: str

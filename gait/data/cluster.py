@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import pickle
-import secrets
+import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from gait import provenance
 from gait.data.manifest import Plan, Shard, ShardEntry
@@ -20,10 +21,11 @@ from gait.storage.files import AnyPath
 REQUIREMENT = "distributed>=2024.8.0"
 CONNECTION_LIMIT = 10.0
 """Time [s] in which a scheduler must answer."""
-LONELY_LIMIT = 120.0
+NO_WORKER_LIMIT = 120.0
 """Time [s] that a run waits while the cluster has no worker."""
-_POLL = 0.1
 _REPORT_EVERY = 0.5
+_worker_versions = functools.cache(provenance.numerical_environment)
+"""Versions of this process: those it has loaded, whatever is installed or edited while it runs."""
 
 
 # On this machine -----------------------------------------------------------------------------
@@ -81,54 +83,43 @@ def written_there(
     """
     if not shards:
         return
-    topic, tally = f"gait-{secrets.token_hex(8)}", Tally(report)
-    client.subscribe_topic(topic, lambda event: tally.hear(*event[1]))
-    mark = files.temporary_name(folder / "mark")
+    mark, hear = files.temporary_name(folder / "mark"), each_once(report)
+    client.subscribe_topic(mark.name, lambda event: hear(*event[1]))
     files.write_text(mark, "A worker that sees this file writes into the same folder as the others.\n")
-    expected = provenance.numerical_environment()
-    orders = [pickle.dumps((folder, mark, plan, shard, topic)) for shard in shards]
-    keys = [f"{shard.name}-{topic}" for shard in shards]
-    futures = client.map(_errand(), orders, [expected] * len(orders), key=keys, pure=False)
-    pending, lonely = dict(zip(futures, shards, strict=True)), _Loneliness(client)
+    orders = [pickle.dumps((folder, mark, plan, shard)) for shard in shards]  # opaque to the scheduler
+    futures = client.map(_task(), orders, expected=provenance.numerical_environment(), pure=False)
+    waiting, last_seen = dict(zip(futures, shards, strict=True)), time.monotonic()
+    done: queue.SimpleQueue = queue.SimpleQueue()  # `as_completed` could not wake up in between to look for workers
+    for future in futures:
+        future.add_done_callback(done.put)
     try:
-        while pending:
-            finished, failed = {}, None
-            for future, shard in list(pending.items()):
-                try:
-                    entry = _entry(future, shard)
-                except InputError as error:
-                    failed = error
-                    continue
-                if entry is not None:
-                    finished[shard.name] = entry
-                    tally.finish(shard.name, entry.records)
-                    del pending[future]
-            if finished:
-                yield finished
-            if failed:
-                raise failed
-            lonely.check(len(pending))
-            time.sleep(_POLL)
+        while waiting:
+            future = entry = None
+            with contextlib.suppress(queue.Empty):
+                future = done.get(timeout=1.0)
+                entry = _entry(future, waiting[future])
+            if entry is not None:
+                shard, last_seen = waiting.pop(future), time.monotonic()
+                hear(shard.name, entry.records)
+                yield {shard.name: entry}
+                continue
+            if future is not None:
+                future.add_done_callback(done.put)
+            last_seen = _last_seen(client, last_seen, len(waiting))
     finally:
         mark.unlink(missing_ok=True)  # tells the workers to give up
         with contextlib.suppress(OSError):  # a scheduler that is gone needs no telling
-            client.unsubscribe_topic(topic)
-            client.cancel(list(pending))
+            client.unsubscribe_topic(mark.name)
+            client.cancel(list(waiting))
 
 
 def _entry(future, shard: Shard) -> ShardEntry | None:
-    """The manifest entry of a shard, or None if it is not finished yet.
+    """The manifest entry of a finished shard, or an `InputError` if it will not be finished.
 
-    Raises:
-        InputError: if it will not be finished.
+    None if the worker was lost before it has given the entry away; Dask has another one write the shard again.
     """
-    from distributed import KilledWorker
+    from distributed import CancelledError, KilledWorker
 
-    if future.status == "cancelled":
-        raise InputError(
-            "The Dask scheduler has gone away or was restarted. What is finished is kept; "
-            "start it and run the same command again."
-        )
     if future.status == "error":
         error = future.exception()
         if isinstance(error, KilledWorker):
@@ -137,122 +128,102 @@ def _entry(future, shard: Shard) -> ShardEntry | None:
                 f"written. What is finished is kept; look into the workers' logs (memory?), then run the same command "
                 f"again. A larger distributed.scheduler.allowed-failures bears more losses."
             )
-        raise error
-    if future.status != "finished":
-        return None
+        raise InputError(str(error)) if isinstance(error, ImportError) else error
     try:
-        answer = future.result(timeout=5)
-    except TimeoutError:  # the worker was lost with its answer; another one will write the shard again
+        return future.result(timeout=5)
+    except OSError:  # a timeout or a lost connection
         return None
-    if "refusal" in answer:
-        raise InputError(answer["refusal"])
-    return answer["entry"]
+    except CancelledError:
+        raise InputError(
+            "The Dask scheduler has gone away or was restarted. What is finished is kept; "
+            "start it and run the same command again."
+        ) from None
 
 
-class _Loneliness:
-    """How long a cluster has had no worker."""
-
-    def __init__(self, client):
-        self._client = client
-        self._asked = self._last_seen = time.monotonic()
-
-    def check(self, shards: int) -> None:
-        """Raises `InputError` if it has been too long; `shards` are still to be written."""
-        now = time.monotonic()
-        if now - self._asked < 1.0:
-            return
-        self._asked = now
-        with contextlib.suppress(OSError):  # no connection; Dask goes on trying
-            if self._client.nthreads():
-                self._last_seen = now
-        if now - self._last_seen > LONELY_LIMIT:
-            address = self._client.scheduler.address
-            raise InputError(
-                f"The Dask scheduler at {address} has had no worker for {LONELY_LIMIT:.0f} s, with {shards} shards to "
-                f"write. What is finished is kept; start some (dask worker {address}) and run the same command again."
-            )
+def _last_seen(client, before: float, shards: int) -> float:
+    """Time [s] at which the cluster was last seen to have a worker; an `InputError` if that is too long ago."""
+    now = time.monotonic()
+    with contextlib.suppress(OSError):  # no connection; Dask goes on trying
+        if client.nthreads():
+            return now
+    if now - before > NO_WORKER_LIMIT:
+        address = client.scheduler.address
+        raise InputError(
+            f"The Dask scheduler at {address} has had no worker for {NO_WORKER_LIMIT:.0f} s, with {shards} shards to "
+            f"write. What is finished is kept; start some (dask worker {address}) and run the same command again."
+        )
+    return before
 
 
-class Tally:
-    """Counts records while shards are in work on other machines.
+def each_once(report: Callable[[int], None]) -> Callable[[str, int], None]:
+    """Makes a function that hears how many records of a shard are written, and reports each once.
 
-    A shard whose worker was lost is begun again; then only the later attempt counts.
+    A shard whose worker was lost is begun again. It counts as far as the attempt that went furthest.
     """
+    counted: dict[str, int] = {}
+    lock = threading.Lock()
 
-    def __init__(self, report: Callable[[int], None]):
-        self._report, self._lock = report, threading.Lock()
-        self._attempts: dict[str, list[str]] = {}
-        self._counted: dict[str, int] = {}
-        self._finished: set[str] = set()
+    def hear(shard: str, records: int) -> None:
+        with lock:
+            more = records - counted.get(shard, 0)
+            if more > 0:
+                counted[shard] = records
+                report(more)
 
-    def hear(self, shard: str, attempt: str, records: int) -> None:
-        """Takes in that an attempt at a shard has written so many records."""
-        with self._lock:
-            attempts = self._attempts.setdefault(shard, [])
-            if attempt not in attempts:
-                attempts.append(attempt)
-            if shard not in self._finished and attempt == attempts[-1]:
-                self._count(shard, records)
-
-    def finish(self, shard: str, records: int) -> None:
-        """Takes in that a shard is finished."""
-        with self._lock:
-            self._finished.add(shard)
-            self._count(shard, records)
-
-    def _count(self, shard: str, records: int) -> None:
-        self._report(records - self._counted.get(shard, 0))
-        self._counted[shard] = records
+    return hear
 
 
 # On a worker ---------------------------------------------------------------------------------
 
 
-def _errand() -> Callable[[bytes, dict], dict]:
-    """What a worker is sent: a function that needs nothing of this package until it runs.
+def _task() -> Callable[..., ShardEntry]:
+    """The function that a worker is sent; it needs nothing of this package until it runs.
 
     Dask sends an inner function as its code, not as its name. So the scheduler need not have this
     package, and a worker that does not have it can say so.
     """
 
-    def write_shard_for_gait(order: bytes, expected: dict) -> dict:
+    def write_shard_for_gait(order: bytes, expected: Mapping[str, str]) -> ShardEntry:
         try:
-            from gait.data.cluster import carry_out
+            from gait.data.cluster import write_ordered_shard
         except ImportError as error:
             import socket
 
-            return {
-                "refusal": f"A worker on {socket.gethostname()} cannot use the package gait ({error}). Install the "
+            raise ImportError(
+                f"A worker on {socket.gethostname()} cannot use the package gait ({error}). Install the "
                 "same version there as here, with its requirements, and put it on the workers' PYTHONPATH."
-            }
-        return carry_out(order, expected)
+            ) from error
+        return write_ordered_shard(order, expected)
 
     return write_shard_for_gait
 
 
-def carry_out(order: bytes, expected: dict) -> dict:
+def write_ordered_shard(order: bytes, expected: Mapping[str, str]) -> ShardEntry:
     """Writes one shard on a worker.
 
     Args:
-        order: pickled folder, mark in the folder, plan, shard, and topic to report under.
-        expected: `gait.provenance.numerical_environment` of who gives the order.
+        order: pickled folder, mark in the folder, plan and shard; progress is reported under the name of the mark.
+        expected: `gait.provenance.numerical_environment` where the order comes from.
 
     Returns:
-        {"entry": the shard's manifest entry} or {"refusal": why this worker cannot write it, for the user}.
+        The shard's entry in the manifest.
+
+    Raises:
+        InputError: if this worker has other versions, does not see the folder or cannot write the shard, or if
+            the shard is given up.
     """
     from distributed import get_worker
 
-    worker = get_worker()
-    versions = provenance.numerical_environment()
+    worker, versions = get_worker(), _worker_versions()
     differing = [f"{name} {versions.get(name)} instead of {expected[name]}" for name in expected
                  if versions.get(name) != expected[name]]  # fmt: skip
     if differing:
-        return {
-            "refusal": f"The worker {worker.address} has {', '.join(differing)}, so its walks could differ in their "
+        raise InputError(
+            f"The worker {worker.address} has {', '.join(differing)}, so its walks could differ in their "
             "last digits. Install the same versions on all machines, restart the workers and run the command again."
-        }
-    folder, mark, plan, shard, topic = pickle.loads(order)
-    attempt, written, told = secrets.token_hex(8), 0, float("-inf")
+        )
+    folder, mark, plan, shard = pickle.loads(order)
+    written, told = 0, float("-inf")
 
     def report(records: int) -> None:
         nonlocal written, told
@@ -261,17 +232,17 @@ def carry_out(order: bytes, expected: dict) -> dict:
             told = time.monotonic()
             if not mark.exists():  # nobody waits for this shard any more; Dask itself cannot stop a thread
                 raise InputError(f"{shard.name} was given up.")
-            worker.log_event(topic, [shard.name, attempt, written])
+            worker.log_event(mark.name, [shard.name, written])
 
     try:
         with files.storage_errors(folder):
             if not mark.exists():
-                return {
-                    "refusal": f"The worker {worker.address} does not see {folder} as it is here. All workers must "
+                raise InputError(
+                    f"The worker {worker.address} does not see {folder} as it is here. All workers must "
                     "reach the same folder under the same name: choose a mount that all machines share, or a bucket."
-                }
-            report(0)
-            return {"entry": write_shard(folder, plan, shard, report)}
+                )
+            return write_shard(folder, plan, shard, report)
     except InputError as error:
-        where = f"On the worker {worker.address}: " if isinstance(error.__cause__, OSError) else ""
-        return {"refusal": f"{where}{error}"}
+        if isinstance(error.__cause__, OSError):
+            raise InputError(f"On the worker {worker.address}: {error}") from error
+        raise

@@ -122,7 +122,13 @@ class Dataset:
         return self.plan.settings
 
     def count(self, split: str) -> int:
-        """Number of records of a split."""
+        """Number of records of a split.
+
+        Raises:
+            InputError: if there is no split of this name.
+        """
+        if split not in self.plan.records:
+            raise InputError(f"The splits of a dataset are {', '.join(self.plan.records)}. Received: {split!r}.")
         return self.plan.records[split]
 
     def shards(self, split: str) -> dict[str, ShardEntry]:
@@ -193,18 +199,18 @@ class Dataset:
             shards: number of the split's first shards to read; by default all.
 
         Raises:
-            InputError: if a channel is missing, a shard is not as it was written, or a record holds NaN.
+            InputError: if the split or a channel is missing, a shard is not as it was written, or a record holds NaN.
                 The function may by then have been given some of its records.
         """
         from gait.data.reading import Reader  # only now: TensorFlow takes seconds to load
 
         self.require(channels)
+        count, entries = self.count(split), self.shards(split)
         reader = Reader(self.channels, self.samples, tuple(channels))
-        entries = self.shards(split)
         *starts, total = itertools.accumulate((entry.records for entry in entries.values()), initial=0)
-        if total != self.count(split):
+        if total != count:
             raise InputError(
-                f"{self.folder / FILE} counts {self.count(split):,} records of the {split} split, but its shards have "
+                f"{self.folder / FILE} counts {count:,} records of the {split} split, but its shards have "
                 f"{total:,}. Restore it from a copy, or make the dataset anew: {self.command('--overwrite')}"
             )
         results: list[_Result] = []
@@ -247,7 +253,9 @@ class Dataset:
                 f"The shard {self.folder / name} {fault}. This command makes just that shard again: {self.command()}"
             )
 
-    def _scan_shard(self, name: str, first: int, reader: Reader, take: Callable[[Part], _Result], stop) -> list[_Result]:
+    def _scan_shard(
+        self, name: str, first: int, reader: Reader, take: Callable[[Part], _Result], stop: threading.Event
+    ) -> list[_Result]:
         """Hands the records of one shard, the first of which is record `first` of its split, to a function."""
         path, expected = self.folder / name, self.manifest.shards[name].records
         self.check(name, checksum=None)

@@ -89,17 +89,20 @@ class Plan:
             InputError: if a number or a name is out of its range.
         """
         check_channels(channels)
+        if engine not in TOLERANCES:
+            raise InputError(f"The engine is one of {', '.join(TOLERANCES)}. Received: --engine={engine}.")
         if shards is not None and shards < 1:
             raise InputError(f"The number of shards must be at least 1. Received: --shards={shards}.")
-        counts = _split(records, splits)
         fewest = math.ceil(sum(splits.values()) / min(splits.values()))
-        if records < fewest or min(counts.values()) < 1:
+        while min(_split(fewest, splits).values()) < 1:  # rounding gives all of them to the other splits
+            fewest += 1
+        if records < fewest:
             shares = "/".join(f"{100 * share / sum(splits.values()):.3g}" for share in splits.values())
             raise InputError(
                 f"A dataset needs at least {fewest:,} records to be split {shares}. Received: --records={records}."
             )
         count = shards or -(-records // RECORDS_PER_SHARD)
-        return cls(population, settings, counts, tuple(channels), engine, TOLERANCES[engine], count)
+        return cls(population, settings, _split(records, splits), tuple(channels), engine, TOLERANCES[engine], count)
 
     @property
     def total(self) -> int:
@@ -196,15 +199,15 @@ def parse_splits(words: Sequence[str]) -> dict[str, float]:
     """Shares of the splits that a user has written as TRAIN,VALIDATION,TEST.
 
     Raises:
-        InputError: unless these are three positive numbers.
+        InputError: unless these are three positive numbers of a sensible size.
     """
     try:
         shares = [float(word) for word in words]
     except ValueError:
         shares = []
-    if len(shares) != len(SPLITS) or not all(math.isfinite(share) and share > 0 for share in shares):
+    if len(shares) != len(SPLITS) or not all(1e-9 <= share <= 1e12 for share in shares):
         raise InputError(
-            f"The splits are three positive numbers, the shares of {', '.join(SPLITS)}. "
+            f"The splits are three positive numbers (1e-9 to 1e12), the shares of {', '.join(SPLITS)}. "
             f"Received: {','.join(words)!r}. Give them as --splits=80,10,10."
         )
     return dict(zip(SPLITS, shares, strict=True))
@@ -308,7 +311,8 @@ class Manifest:
         """Reads the manifest of a dataset.
 
         Raises:
-            InputError: if the folder or its manifest is missing, unreadable or of another format.
+            InputError: if the folder or its manifest is missing, unreadable or of another format, or if it describes
+                records that this code does not know.
         """
         path, make = folder / FILE, command("python", "simulate.py", f"--out={folder}")
         if not folder.is_dir():
@@ -325,7 +329,17 @@ class Manifest:
             raise InputError(
                 f"{path} has format version {version!r}; this code reads version {FORMAT_VERSION}. {advice}"
             )
-        return cls.from_dict(read_sealed(path, "manifest", _NEEDED))
+        content = read_sealed(path, "manifest", _NEEDED)
+        unknown = [name for name in content["channels"] if name not in CHANNELS]
+        if not unknown:
+            plan = Plan.from_dict(content).to_dict()
+            unknown = [key for key in plan if plan[key] != content[key]]
+        if unknown:
+            raise InputError(
+                f"{path} describes records that this code does not know. They differ in: {', '.join(unknown)}. "
+                f"Read it with the code that wrote it, or make it anew: {make} --overwrite"
+            )
+        return cls.from_dict(content)
 
     def write(self, folder: AnyPath) -> None:
         """Writes the manifest, which makes the folder a finished dataset."""

@@ -31,7 +31,9 @@ from gait.storage.files import AnyPath
 PROGRESS_LOG = "progress.jsonl"
 """In an unfinished dataset: its plan, then a line for every finished shard."""
 _SHARD = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.tfrecord")
-_Workforce = Callable[[AnyPath, Plan, Sequence[Shard], Callable[[int], None]], Generator[dict[str, ShardEntry], None, None]]
+_Workforce = Callable[
+    [AnyPath, Plan, Sequence[Shard], Callable[[int], None]], Generator[dict[str, ShardEntry], None, None]
+]
 
 
 def write_dataset(

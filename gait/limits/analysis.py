@@ -91,10 +91,11 @@ class ScenarioAnalysis:
             return f"Lower the noise or record for longer to know {listed(lost)}." if lost else ""
         helping = [added.measurement for added in self.additional_measurements if added.recovers]
         left = self.report.combinations_without_noise_with(*self._own_symbols)
-        because = f": no more than {listed(left)} is in the data" if left else ""
+        known = f"no more than {listed(left)} is in the data" if left else ""
         if not helping:
-            return f"Nothing that we know of will help{because}."
-        return f"Measure {listed(helping, 'or')}. Otherwise nothing will help{because}."
+            return f"Nothing that we know of will help{f': {known}' if known else ''}."
+        # Nothing is said against training here: it can help a network up to its ceiling.
+        return f"Measure {listed(helping, 'or')}." + (f" Without that, {known}." if known else "")
 
     def best_estimate(self, name: str, truth: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Estimates that the best possible estimator makes of a quantity from recordings without noise.

@@ -1,8 +1,9 @@
-"""Figures and the written report of a trained run."""
+"""Figure, tables and text of what a trained network has recovered."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -10,118 +11,77 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gait.ceilings import Ceiling, best_estimate
-from gait.completion import Completed
-from gait.data.manifest import Manifest
-from gait.diagnostics.scores import Verdict
-from gait.parameters import QUANTITIES, Uniform
-from gait.report.style import BEST, NETWORK, STYLE, TRUTH, axis_label, save, symbol
-from gait.scenarios import SCENARIOS
-from gait.storage import files
-from gait.storage.files import AnyPath
-from gait.training import run as runs
+from gait.diagnostics.calibration import RatioCalibration
+from gait.diagnostics.scores import Score
+from gait.diagnostics.verdicts import TOLERANCE
+from gait.parameters import QUANTITIES
+from gait.report.calibration import calibration_report
+from gait.report.learning_curves import LEARNING_CURVES
+from gait.report.style import BEST, NETWORK, STYLE, TRUTH, axis_label, symbol
+from gait.scenarios import Scenario
 
-LEARNING_CURVES = "learning_curves.png"
-"""Drawn when training ends, of what does not change any more."""
+SCATTER = "scatter.png"
+"""File of `plot_recovery`, in the folder of a run."""
+_COLUMNS = 100  # of a terminal
 _TEXT = "text"
-_VERDICT_IN_SHORT = {
-    Verdict.RECOVERED: "recovered",
-    Verdict.AT_CEILING: "not recoverable",
-    Verdict.BELOW_CEILING: "below its ceiling",
-    Verdict.ABOVE_CEILING: "above its ceiling!",
-    Verdict.UNDETERMINED: "too few records",
-}
+_DOTS = 1500  # of the network's estimates over k/m; more would hide the walkers behind them
+_PAPER = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+
+Best = Mapping[str, np.ndarray | None]
 
 
-# Learning curves -----------------------------------------------------------------------------
+# Figure --------------------------------------------------------------------------------------
 
 
-def learning_curves(run_folder: AnyPath, ceilings: Mapping[str, Ceiling]) -> None:
-    """Draws learning_curves.png: the loss, and R² of each target, each beside its ceiling (Sameni, Fig. 4a, b).
+def plot_recovery(predictions: pd.DataFrame, scores: Mapping[str, Score], best: Best) -> Figure:
+    """Draws the estimates of a network over the truth, one panel a target.
 
-    Args:
-        run_folder: run with config.json and history.csv.
-        ceilings: of each target, see `gait.limits.analysis.foresee`.
-    """
-    run, config = runs.read_config(run_folder)
-    history = runs.read_history(run)
-    targets = config["targets"]
-    limits = {target: ceilings[target] for target in targets}
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.4 * (1 + len(targets)), 3.3), layout="constrained")
-        axes = figure.subplots(1, 1 + len(targets))
-        _loss_panel(axes[0], history, 1.0 - np.mean([limit.r2 for limit in limits.values()]))
-        for axis, target in zip(axes[1:], targets, strict=True):
-            _r2_panel(axis, history, target, limits[target])
-        for axis in axes:
-            axis.set_xlabel("Epoch")
-            axis.set_xlim(1, max(2, history["epoch"].max()))
-        save(figure, run_folder / LEARNING_CURVES)
-
-
-def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
-    axis.plot(history["epoch"], history["loss"], color=NETWORK, lw=1.2, label="training")
-    axis.plot(history["epoch"], history["val_loss"], color="black", lw=0.8, label="validation")
-    if floor > 0.0:
-        axis.axhline(floor, color=BEST, ls="--", lw=1.2, label=f"lowest possible, {floor:.3f}")
-        axis.set_ylim(top=min(history["loss"].max(), 2.0 * floor))
-    else:
-        axis.set_yscale("log")
-    memorises = history["loss"].min() < floor
-    axis.set_title("Loss: below the line it memorises" if memorises else "The loss converges")
-    axis.set_ylabel("Mean squared error of\nstandardised targets [1]")
-    axis.legend(fontsize=8)
-
-
-def _r2_panel(axis: Axes, history: pd.DataFrame, target: str, limit: Ceiling) -> None:
-    training, validation = history[f"r2_{target}"], history[f"val_r2_{target}"]
-    axis.plot(history["epoch"], training, color=NETWORK, lw=1.2, label="training")
-    axis.plot(history["epoch"], validation, color="black", lw=0.8, label="validation")
-    axis.axhline(limit.r2, color=BEST, ls="--", lw=1.2, label=f"highest possible, {limit.r2:.4g}")
-    axis.set_ylim(0.0, 1.05)
-    quantity = QUANTITIES[target]
-    short = "can be known" if limit.recoverable else "cannot be known"
-    axis.set_title(f"{quantity.label[0].upper()}{quantity.label[1:]} {symbol(target)}: {short}")
-    axis.set_ylabel(f"R² of {symbol(target)} [1]")
-    axis.legend(fontsize=8, loc="lower right")
-
-
-# Scatter -------------------------------------------------------------------------------------
-
-
-def scatter(run_folder: AnyPath, predictions: pd.DataFrame, scored: Mapping, priors: Mapping[str, Uniform]) -> None:
-    """Draws scatter.png: estimate against truth (Sameni, Figs. 4c, 5c and 6).
-
-    A target that cannot be known gets a second panel, over the ratio k/m that can be: the truth
-    fills the range of people with that ratio, and the network follows its mean.
+    A target that only k/m tells of gets a second panel, over k/m: the truth fills the range of walkers with that
+    ratio, and the network follows its mean.
 
     Args:
-        run_folder: where to.
-        predictions: content of predictions.csv.
-        scored: content of metrics.json.
-        priors: range of each parameter.
+        predictions: one row a record, columns `NAME` (truth) and `NAME_estimate` of each target, in SI units, and
+            `stiffness_to_mass` if there are second panels.
+        scores: score of each target, by its name.
+        best: best possible estimates of the same records, shape [n], by target; None or left out if not known.
+
+    Source:
+        Sameni, Figs. 4c and 5c (mass, stiffness and rest length) and 6 (the ratio and the rest length).
     """
-    hidden = [name for name in scored if scored[name]["best_possible_r2"] is not None]
+    hidden = {
+        name: estimates
+        for name, estimates in best.items()
+        if name in scores and not scores[name].recoverable and estimates is not None
+    }
     with matplotlib.rc_context(STYLE):
-        if not hidden:
-            figure = Figure(figsize=(3.6 * len(scored), 3.8), layout="constrained")
-            axes = dict(zip(scored, figure.subplots(1, len(scored), squeeze=False)[0], strict=True))
-        else:
-            # Second row: below each hidden target its second panel, and what did not fit into the first.
-            first = [*hidden, *[name for name in scored if name not in hidden]]
-            columns = max(-(-(len(scored) + len(hidden) + 1) // 2), len(hidden) + 1)
-            top, rest = first[:columns], first[columns:]
-            bottom = [*(f"{name} over k/m" for name in hidden), *rest, _TEXT]
-            bottom += ["."] * (columns - len(bottom))
-            top += ["."] * (columns - len(top))
-            figure = Figure(figsize=(3.6 * columns, 7.6), layout="constrained")
-            axes = figure.subplot_mosaic([top, bottom])
-            _explanation(axes[_TEXT])
-        for name in scored:
-            _truth_panel(axes[name], predictions, name, scored[name], priors)
+        figure, axes = _panels(list(scores), list(hidden) if "stiffness_to_mass" in predictions else [])
+        for name, entry in scores.items():
+            _truth_panel(axes[name], predictions, entry, hidden.get(name))
         for name in hidden:
-            _ratio_panel(axes[f"{name} over k/m"], predictions, name, priors)
-        save(figure, run_folder / "scatter.png")
+            if _over_ratio(name) in axes:
+                _ratio_panel(axes[_over_ratio(name)], predictions, name, hidden[name])
+        if _TEXT in axes:
+            _explanation(axes[_TEXT])
+        drawn = [axis.get_legend_handles_labels() for axis in axes.values()]
+        labels = {label: handle for handles, names in drawn for handle, label in zip(handles, names, strict=True)}
+        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _panels(names: list[str], hidden: list[str]) -> tuple[Figure, dict[str, Axes]]:
+    """One row of panels, or two: below each hidden target its second panel, and what did not fit into the first."""
+    if not hidden:
+        figure = Figure(figsize=(3.6 * len(names), 4.4), layout="constrained")
+        return figure, dict(zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True))
+    columns = max(-(-(len(names) + len(hidden) + 1) // 2), len(hidden) + 1)
+    first = [*hidden, *(name for name in names if name not in hidden)]
+    rows = (first[:columns], [*map(_over_ratio, hidden), *first[columns:], _TEXT])
+    figure = Figure(figsize=(3.6 * columns, 8.4), layout="constrained")
+    return figure, figure.subplot_mosaic([row + ["."] * (columns - len(row)) for row in rows])
+
+
+def _over_ratio(name: str) -> str:
+    return f"{name} over k/m"
 
 
 def _density(axis: Axes, x: np.ndarray, y: np.ndarray, ranges, colours: str, paleness: float = 1.0) -> None:
@@ -138,47 +98,41 @@ def _span(values: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _truth_panel(axis: Axes, predictions: pd.DataFrame, name: str, entry: Mapping, priors) -> None:
+def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.ndarray | None) -> None:
+    name = entry.target
     truth, estimate = predictions[name].to_numpy(), predictions[f"{name}_estimate"].to_numpy()
     span = _span(truth)
     _density(axis, truth, np.clip(estimate, *span), (span, span), "Blues")
+    axis.plot([], [], "o", ms=5, color=NETWORK, label="the network's estimates")
     axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
-    if entry["best_possible_r2"] is not None:
-        ratio = predictions["stiffness_to_mass"].to_numpy()
-        best, _ = best_estimate(name, ratio, priors["mass"], priors["stiffness"])
-        groups = pd.Series(best).groupby(pd.cut(truth, 25), observed=True)
+    if best is not None:
+        groups = pd.Series(best).groupby(pd.cut(truth, int(np.clip(len(truth) / 100, 5, 25))), observed=True)
         middle = [interval.mid for interval in groups.groups]
-        low, mean, high = groups.quantile(0.05), groups.mean(), groups.quantile(0.95)
-        axis.plot(middle, mean, color=BEST, lw=1.6, label="best possible estimate:\nmean, 90 % range")
-        axis.fill_between(middle, low, high, color=BEST, alpha=0.15, lw=0)
-    reached = "–" if entry["r2"] is None else f"{entry['r2']:.4f}"
-    verdict = _VERDICT_IN_SHORT[Verdict(entry["verdict"])] if entry["recoverable"] else "not recoverable"
-    axis.set_title(f"{symbol(name)}: {verdict}\nR² {reached}, highest possible {entry['ceiling_r2']:.4g}")
+        axis.plot(middle, groups.mean(), color=BEST, lw=1.8, label="best possible estimates (mean)")
+        for share in (0.05, 0.95):
+            band = groups.quantile(share)
+            axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label="90 % of the best possible estimates")
+    outside = int(np.sum((estimate < span[0]) | (estimate > span[1])))
+    if outside:
+        note = f"{outside:,} of {len(estimate):,} estimates\nlie beyond the frame"
+        axis.text(0.97, 0.03, note, ha="right", va="bottom", fontsize=8, transform=axis.transAxes, bbox=_PAPER)
+    reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
+    axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached}, highest possible {entry.ceiling.r2:.4g}")
     axis.set(xlim=span, ylim=span, xlabel=axis_label(name, "true"), ylabel=axis_label(name, "estimated"))
     axis.set_aspect("equal")
-    axis.legend(fontsize=8, loc="upper left")
 
 
-def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, priors: Mapping[str, Uniform]) -> None:
-    ratio = predictions["stiffness_to_mass"].to_numpy()
-    spans = (_span(ratio), _span(predictions[name].to_numpy()))
-    _density(axis, ratio, predictions[name].to_numpy(), spans, "Greys", paleness=2.5)
-    grid = np.linspace(ratio.min(), ratio.max(), 200)
-    mean, _ = best_estimate(name, grid, priors["mass"], priors["stiffness"])
-    chosen = predictions.sample(min(len(predictions), 1500), random_state=0)
-    axis.plot(
-        chosen["stiffness_to_mass"], chosen[f"{name}_estimate"], ".", ms=2.5, color=NETWORK, label="network's estimate"
-    )
-    axis.plot(grid, mean, color=BEST, lw=1.6, label="best possible")
-    axis.plot([], [], "s", color=TRUTH, label="the people")
+def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, best: np.ndarray) -> None:
+    ratio, truth = predictions["stiffness_to_mass"].to_numpy(), predictions[name].to_numpy()
+    spans = (_span(ratio), _span(truth))
+    _density(axis, ratio, truth, spans, "Greys", paleness=2.5)
+    axis.plot([], [], "s", ms=8, color=TRUTH, label="all walkers")
+    shown = predictions.sample(min(len(predictions), _DOTS), random_state=0)
+    axis.plot(shown["stiffness_to_mass"], shown[f"{name}_estimate"], ".", ms=2.5, color=NETWORK)
+    order = np.argsort(ratio)
+    axis.plot(ratio[order], best[order], color=BEST, lw=1.6)
     axis.set_title(f"What the network has learned of {symbol(name)}")
-    axis.set(
-        xlim=spans[0],
-        ylim=spans[1],
-        xlabel=axis_label("stiffness_to_mass", "true"),
-        ylabel=axis_label(name),
-    )
-    axis.legend(fontsize=8, loc="upper right" if name == "mass" else "lower right")
+    axis.set(xlim=spans[0], ylim=spans[1], xlabel=axis_label("stiffness_to_mass", "true"), ylabel=axis_label(name))
 
 
 def _explanation(axis: Axes) -> None:
@@ -186,109 +140,108 @@ def _explanation(axis: Axes) -> None:
     axis.text(
         0.0,
         0.9,
-        "Two people with the same $k/m$ and $\\ell_0$\nwalk alike. So a recording tells $k/m$,\n"
-        "and of $m$ and $k$ no more than the range\nthat people with that $k/m$ have (grey).\n\n"
-        "The best answer to “which $m$?” is the\nmean of that range (red): the edges of\n"
-        "the prior, nothing about the person.\nThe network (blue) learns just that.",
+        "Two walkers with the same $k/m$ and $\\ell_0$\nmove alike. A recording tells $k/m$, and\n"
+        "of $m$ and $k$ no more than the range of\nall walkers with that $k/m$ (grey).\n\n"
+        "The best answer to “which $m$?” is the\nmean of that range (red). It follows from\n"
+        "the edges of the prior. A network (blue)\ncan learn no more than that.",
         va="top",
         fontsize=11,
         transform=axis.transAxes,
     )
 
 
-# Report --------------------------------------------------------------------------------------
+# Tables --------------------------------------------------------------------------------------
 
 
-def table(scored: Mapping[str, Mapping]) -> str:
-    """The metrics as a Markdown table: what was reached, what could have been, what limits, what to do."""
+def recovery_table(scores: Mapping[str, Score], notes: Sequence[str] = ()) -> str:
+    """The scores as a table for a terminal of 100 columns, with the advice below it.
+
+    Args:
+        scores: score of each target, by its name.
+        notes: more sentences for below the advice.
+    """
+    rows = [("quantity", "R²", "possible", "verdict")]
+    for name, entry in scores.items():
+        reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
+        rows.append((name, reached, f"{entry.ceiling.r2:.4f}", entry.headline))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
+    advised: dict[str, list[str]] = {}
+    for name, entry in scores.items():
+        for advice in entry.advice:
+            advised.setdefault(advice, []).append(name)
+    below = [*(f"{', '.join(names)}: {advice}" for advice, names in advised.items()), *notes]
+    lines += [textwrap.fill(text, _COLUMNS, initial_indent="- ", subsequent_indent="  ") for text in below]
+    return "\n".join(lines)
+
+
+def _full_table(scores: Mapping[str, Score]) -> str:
     rows = [
-        "| quantity | R² (95 % interval) | highest possible R² | gap | RMSE | lowest possible RMSE | bias | limited by "
-        "| advice | verdict |",
+        "| quantity | R² (95 % interval) | highest possible R² | best possible R² on these records "
+        "| gap (99 % interval) | RMSE | lowest possible RMSE | bias | limited by | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, entry in scored.items():
-        low, high = entry["r2_interval"]
-        reached = "–" if entry["r2"] is None else f"{entry['r2']:.5f} ({low:.5f} to {high:.5f})"
-        gap = "–" if entry["r2"] is None else f"{entry['network_limited']:.5f}"
-        unit = entry["unit"]
+    for name, entry in scores.items():
+        best = "–" if entry.best_possible_r2 is None else _digits(entry.best_possible_r2)
         rows.append(
-            f"| {name} | {reached} | {entry['ceiling_r2']:.4f} | {gap} | {entry['rmse']:.4g} {unit} "
-            f"| {entry['ceiling_rmse']:.4g} {unit} | {entry['bias']:+.2g} {unit} | {entry['limited_by']} "
-            f"| {entry['advice']} | {entry['verdict']} |"
+            f"| {name} | {_digits(entry.r2, entry.r2_interval)} | {entry.ceiling.r2:.4f} | {best} "
+            f"| {_digits(entry.gap, entry.gap_interval)} | {entry.rmse:.4g} {entry.unit} "
+            f"| {entry.ceiling.rmse:.4g} {entry.unit} | {entry.bias:+.2g} {entry.unit} | {entry.limited_by} "
+            f"| {entry.verdict} |"
         )
     return "\n".join(rows)
 
 
-def _completion_text(completed: Completed) -> str:
-    rows = [
-        f"| {name} | {kind} | {row.level:.0%} | {row.covered:.2%} ({row.interval[0]:.2%} to {row.interval[1]:.2%}) "
-        f"| {row.sharpness:.2f} | {'holds' if row.holds else 'fails'} |"
-        for name, found in completed.calibrations.items()
-        for kind in ("posterior", "halved", "doubled", "prior")
-        for row in getattr(found, kind)
-    ]
-    return f"""
-## The bodies that fit
-
-The network tells k/m. Its error is Student's with {completed.error[0]:.1f} degrees of freedom and a scale of
-{completed.error[2]:.2g} 1/s² (fitted to the validation split): small for most, large for some. Which body has a k/m is
-up to the prior: given k/m, the mass has density proportional to m between the lightest and the heaviest person with
-that k/m. {completed.sentence()}
-
-![Bodies that fit](completion.png)
-
-| quantity | interval | should hold | holds (99 % interval) | width, as a part of the prior's | |
-|---|---|---|---|---|---|
-{chr(10).join(rows)}
-
-Halved and doubled intervals are negative controls: a test that they pass would be none. At 95 %, an interval twice as
-wide reaches beyond everybody. The prior taken for a posterior covers, too, but says nothing.
-"""
+def _digits(value: float, interval: tuple[float, float] | None = None) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.5f}" + (f" ({interval[0]:.5f} to {interval[1]:.5f})" if interval else "")
 
 
-def write_report(
-    run_folder: AnyPath,
-    config: Mapping,
-    result: Mapping,
-    described: Manifest,
-    scored: Mapping,
-    sentences: list[str],
-    completed: Completed | None,
-) -> None:
-    """Writes report.md: the verdicts, the table, the figures and what they rest on.
+# Report --------------------------------------------------------------------------------------
+
+
+def recovery_report(
+    scenario: Scenario,
+    samples: int,
+    scores: Mapping[str, Score],
+    calibration: RatioCalibration | None,
+    basis: Sequence[str],
+) -> str:
+    """The report of a run as Markdown: verdicts, full table, figures and what they rest on.
 
     Args:
-        run_folder: where to.
-        config, result, scored: contents of config.json, result.json and metrics.json.
-        described: dataset that the run was trained on.
-        sentences: one for each target.
-        completed: what the network's ratios say of mass and stiffness, if that is all there is.
+        scenario: what the network reads and estimates.
+        samples: samples of each channel.
+        scores: score of each target, by its name.
+        calibration: coverage of the posterior of mass and stiffness, None if there is none.
+        basis: sentences on the data and the training.
     """
-    settings = config["settings"]
-    reasons = dict.fromkeys(entry["ceiling_reason"] for entry in scored.values() if not entry["recoverable"])
-    n = next(iter(scored.values()))["n"]
-    text = f"""# {settings["scenario"]}: what was recovered
+    n = next(iter(scores.values())).n
+    reasons = dict.fromkeys(entry.ceiling.reason for entry in scores.values() if not entry.recoverable)
+    measured = "".join(f" and the {QUANTITIES[name].label}" for name in scenario.measured)
+    return f"""# {scenario.name}: what was recovered
 
-{SCENARIOS[settings["scenario"]].question}
-A network read {" and ".join(config["inputs"])} ({config["samples"]} samples each) of {n:,} walkers it had never seen.
+{scenario.question}
+A network read {" and ".join(scenario.inputs)} ({samples} samples each){measured} of {n:,} walkers it had never seen.
 
-{chr(10).join(f"- {sentence}" for sentence in sentences)}
+{_list(entry.sentence(scenario.sources) for entry in scores.values())}
 
-{table(scored)}
+{_full_table(scores)}
 
-The highest possible R² is that of any estimator, on any amount of data without noise. {" ".join(reasons)}
-Intervals are the delta method's for n = {n:,} independent records of the test split.
+The highest possible R² is that of any estimator, on any number of recordings. {" ".join(reasons)}
+The gap is R² of the best possible estimates less R² of the network, on the same {n:,} records of the test split. Its
+interval decides: a network with a gap of up to {TOLERANCE:g} is at its ceiling. Intervals are the delta method's.
 
-![Estimate against truth](scatter.png)
+![Estimate against truth]({SCATTER})
 
-![Learning curves](learning_curves.png)
-{"" if completed is None else _completion_text(completed)}
+![Learning curves]({LEARNING_CURVES})
+{"" if calibration is None else calibration_report(calibration)}
 ## What this rests on
 
-- Data: {described.folder} (dataset {described.identity}). {described.summary()}
-- Training: {result["epochs"]} epochs in batches of {settings["batch_size"]}, {settings["optimizer"]} with learning \
-rate {settings["learning_rate"]:g} ({settings["schedule"]}), {settings["activation"]}, seed {settings["seed"]}; \
-{result["seconds"]:.0f} s. The weights are those with the lowest validation loss, {result["best_val_loss"]:.6f} \
-after epoch {result["best_epoch"]}. The test split was used for this report only.
+{_list(basis)}
 """
-    files.write_text(run_folder / "report.md", text)
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)

@@ -1,69 +1,62 @@
-"""Folders of training runs: what a run is asked to do, and which files it has."""
+"""Training runs: the files of a run's folder, and a finished run."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
-import math
-from typing import NamedTuple
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
 
-from gait import provenance
-from gait.data.manifest import Manifest
 from gait.errors import InputError
-from gait.scenarios import SCENARIOS, Scenario
+from gait.scenarios import Scenario
+from gait.scripting import command
 from gait.storage import files
 from gait.storage.files import AnyPath
+from gait.training.inputs import add_fixed_noise, scenario_inputs
+from gait.training.settings import RunConfig as RunConfig
+from gait.training.settings import TrainingSettings as TrainingSettings
 
-ACTIVATIONS = ("swish", "relu", "tanh", "gelu", "elu", "selu")
-OPTIMIZERS = ("adam", "nadam", "adamw", "rmsprop", "sgd")
-SCHEDULES = ("cosine", "inverse", "constant")
-STRATEGIES = ("auto", "mirrored", "default")
-CACHES = ("memory", "none")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gait.data.dataset import Split
+
+INFERENCE_BATCH = 10_000
+"""Records in a batch when nothing is learned from them."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """All that decides the result of a training run; what the paper leaves open has our choice.
+class TrainingResult:
+    """How training has ended.
 
     Attributes:
-        scenario: name of a row of `gait.scenarios.SCENARIOS`.
-        epochs, batch_size, seed: as usual; the batch is shared by all replicas.
-        activation, optimizer, learning_rate: see README, "Choice of activation and optimiser".
-        schedule: course of the learning rate; by default the scenario's. "cosine" falls to zero at the last
-            epoch, "inverse" as 1 / (1 + epoch / 10), "constant" not at all.
-        cache: "memory" reads the training split once, "none" streams it in every epoch.
-        strategy: "auto" is `MirroredStrategy` over all visible GPUs, or TensorFlow's default without one.
-        checkpoint_every: epochs between checkpoints.
+        epochs: number of epochs.
+        best_epoch: epoch with the lowest validation loss, from 1; `best_val_loss`: that loss.
+        seconds: time of all epochs, s.
+        peak_memory_bytes: largest memory of the process.
+        model_sha256, history_sha256: checksums of the files.
     """
 
-    scenario: str
-    epochs: int = 500
-    batch_size: int = 1000
-    seed: int = 0
-    activation: str = "swish"
-    optimizer: str = "adam"
-    learning_rate: float = 4e-3
-    schedule: str | None = None
-    cache: str = "memory"
-    strategy: str = "auto"
-    checkpoint_every: int = 5
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    seconds: float
+    peak_memory_bytes: int
+    model_sha256: str
+    history_sha256: str
 
-    def __post_init__(self):
-        if self.schedule is None:
-            object.__setattr__(self, "schedule", self.row.schedule)
-        for name in ("epochs", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InputError(f"The learning rate must be positive. Received: --learning_rate={self.learning_rate}.")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"The seed must lie between 0 and 2**32 - 1. Received: --seed={self.seed}.")
+    def to_dict(self) -> dict[str, Any]:
+        """Content of result.json."""
+        return dataclasses.asdict(self)
 
-    @property
-    def row(self) -> Scenario:
-        return SCENARIOS[self.scenario]
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> TrainingResult:
+        """The result that `to_dict` has written."""
+        return cls(**{field.name: content[field.name] for field in dataclasses.fields(cls)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,124 +87,182 @@ class Run:
 
     @property
     def result(self) -> AnyPath:
-        """How training ended; written last."""
+        """How training ended; written after the model."""
         return self.folder / "result.json"
 
+    @property
+    def learning_curves(self) -> AnyPath:
+        """Figure of the history; drawn last."""
+        return self.folder / "learning_curves.png"
 
-class Finished(NamedTuple):
-    """A finished run whose files were found to be whole.
+    @property
+    def metrics(self) -> AnyPath:
+        """How good the estimates are; written by the evaluation."""
+        return self.folder / "metrics.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training has come to its end, which says nothing about the state of the files."""
+        return self.model.exists() and self.result.exists()
+
+    def read_config(self) -> RunConfig:
+        """Reads what the run, finished or not, is asked to do.
+
+        Raises:
+            InputError: if there is no run in the folder or its configuration is not readable.
+        """
+        if not self.config.exists():
+            train = command("python", "train.py", f"--out={self.folder}")
+            raise InputError(f"There is no run at {self.folder}. Train one: {train}")
+        needed = ("settings", "inputs", "targets", "samples", "data", "dataset")
+        return RunConfig.from_dict(files.read_sealed(self.config, "run configuration", needed))
+
+    def read_result(self) -> TrainingResult:
+        """Reads how training has ended.
+
+        Raises:
+            InputError: if the file is not readable.
+        """
+        needed = [field.name for field in dataclasses.fields(TrainingResult)]
+        return TrainingResult.from_dict(files.read_sealed(self.result, "training result", needed))
+
+    def read_history(self) -> pd.DataFrame:
+        """Reads the history, one row an epoch.
+
+        Raises:
+            InputError: if the file is missing or not a whole history.
+        """
+        import pandas as pd
+
+        anew = "Train again in another --out."
+        try:
+            history = pd.read_csv(io.StringIO(self.history.read_text()))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.history} is not a readable history ({error}). {anew}") from error
+        if not len(history) or history.isna().any(axis=None) or not {"epoch", "loss", "val_loss"} <= {*history}:
+            raise InputError(f"{self.history} is not a whole history: values are missing. {anew}")
+        return history
+
+    def check_same(self, config: RunConfig) -> None:
+        """Raises `InputError` if the folder holds a run whose result would be another one."""
+        if self.config.exists():
+            if differing := self.read_config().differences(config):
+                raise InputError(
+                    f"{self.folder} holds another run: {', '.join(differing)}. "
+                    "Choose another --out, or repeat the flags of that run to continue it."
+                )
+        elif left := [path.name for path in (self.checkpoint, self.model, self.result) if path.exists()]:
+            raise InputError(
+                f"{self.folder} holds {', '.join(left)} of a run whose {self.config.name} is gone. "
+                "Restore that file or choose another --out."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A finished run whose files were found to be whole; read by `load_run`.
 
     Attributes:
         run: its folder and files.
-        config: content of config.json.
-        result: content of result.json.
+        config: what it was asked to do.
+        result: how training has ended.
+        history: one row an epoch: epoch, seconds, loss, val_loss, and r2_ and val_r2_ of each target.
     """
 
     run: Run
-    config: dict
-    result: dict
+    config: RunConfig
+    result: TrainingResult
+    history: pd.DataFrame
 
+    @property
+    def folder(self) -> AnyPath:
+        """Where the run is."""
+        return self.run.folder
 
-_CONFIG = ("settings", "inputs", "targets", "samples", "data", "dataset")
-_RESULT = ("epochs", "best_epoch", "best_val_loss", "seconds", "peak_memory_bytes", "model_sha256", "history_sha256")
+    @property
+    def scenario(self) -> Scenario:
+        """What it estimates, and from what."""
+        return self.config.settings.scenario
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the quantities it estimates, in the order of the columns of `predict`."""
+        return self.scenario.targets
 
-def configuration(settings: Settings, described: Manifest) -> dict:
-    """Content of config.json: all that decides the result, and where it comes from."""
-    return {
-        "settings": dataclasses.asdict(settings),
-        "inputs": list(settings.row.inputs),
-        "targets": list(settings.row.targets),
-        "samples": described.samples,
-        "data": str(described.folder.resolve()),
-        "dataset": described.identity,
-        "versions": provenance.versions(),
-        "code_revision": provenance.code_revision(),
-    }
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """Scores of each quantity on the test split, content of metrics.json; None before the evaluation."""
+        return json.loads(self.run.metrics.read_text()) if self.run.metrics.exists() else None
 
+    def inputs(self, split: Split, name: str) -> np.ndarray:
+        """What the network is given for records of a split, with the noise of its scenario.
 
-def check_same_run(folder: AnyPath, config: dict) -> None:
-    """Raises `InputError` if the folder holds a run whose result would be another one."""
-    run = Run(folder)
-    if not run.config.exists():
-        left = [path.name for path in (run.checkpoint, run.model, run.result) if path.exists()]
-        if left:
+        Args:
+            split: records of the dataset, first to last, with the channels `scenario.inputs`.
+            name: of the split, such as "test"; the same run and split always have the same noise.
+
+        Returns:
+            Shape [n, inputs], float32, SI units, for `predict`.
+        """
+        inputs = scenario_inputs(self.scenario, split.inputs, split.parameters)
+        if self.scenario.noise is not None:
+            inputs = inputs.copy()
+            add_fixed_noise(self.scenario, inputs, self.config.settings.seed, name)
+        return inputs
+
+    def predict(self, recordings: np.ndarray) -> np.ndarray:
+        """Estimates the targets of recordings.
+
+        Args:
+            recordings: shape [n, c * samples + measured], SI units: one channel after the other in the order of
+                `scenario.inputs`, then the parameters measured once. Keras is loaded at the first call.
+
+        Returns:
+            Shape [n, targets], float32, SI units.
+
+        Raises:
+            InputError: if the recordings have another shape.
+        """
+        recordings = np.asarray(recordings, np.float32)
+        if recordings.ndim != 2 or recordings.shape[1] != self.config.width:
+            scenario = self.scenario
+            once = f", then {', '.join(scenario.measured)}" if scenario.measured else ""
             raise InputError(
-                f"{folder} holds {', '.join(left)} of a run whose {run.config.name} is gone. "
-                "Restore that file or choose another --out."
+                f"The network at {self.folder} takes an array of shape [n, {self.config.width}]: in each row "
+                f"{self.config.samples} samples of {', '.join(scenario.inputs)}, one channel after the other{once}. "
+                f"Received: shape {list(recordings.shape)}. Reshape the recordings, one row for each."
             )
-        return
-    before, now = (_decisive(c) for c in (read_config(folder)[1], config))
-    differing = [f"{key} {before.get(key)!r} instead of {now[key]!r}" for key in now if before.get(key) != now[key]]
-    if differing:
-        raise InputError(
-            f"{folder} holds another run: {', '.join(differing)}. "
-            "Choose another --out, or repeat the flags of that run to continue it."
-        )
+        if not len(recordings):
+            return np.empty((0, len(self.targets)), np.float32)
+        return self._model.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+
+    @functools.cached_property
+    def _model(self):
+        import keras
+
+        with files.local_copy(self.run.model) as path:
+            return keras.saving.load_model(path, compile=False)
 
 
-def _decisive(config: dict) -> dict:
-    """The entries of a configuration that the trained network depends on."""
-    entries = {key: config[key] for key in ("inputs", "targets", "samples", "dataset")} | config["settings"]
-    return {key: value for key, value in entries.items() if key != "checkpoint_every"}
-
-
-def read_config(folder: AnyPath) -> tuple[Run, dict]:
-    """A run, finished or not, and its configuration.
-
-    Raises:
-        InputError: if there is no run in the folder or its configuration is not readable.
-    """
-    run = Run(folder)
-    if not run.config.exists():
-        raise InputError(f"There is no run at {folder}. Train one: python train.py --out={folder}")
-    return run, files.read_sealed(run.config, "run configuration", _CONFIG)
-
-
-def read_finished(folder: AnyPath) -> Finished:
+def load_run(path: str | AnyPath) -> FinishedRun:
     """Reads a finished run and verifies its files.
+
+    Args:
+        path: folder of the run, local or remote (gs://bucket/run).
 
     Raises:
         InputError: if there is no run in the folder, it is not finished, or its files are damaged.
     """
-    run, config = read_config(folder)
-    if not is_finished(run):
-        raise InputError(
-            f"The run at {folder} has no finished model. Finish it with the command that began it: python train.py "
-            f"--data={config['data']} --scenario={config['settings']['scenario']} --out={folder} (and its other flags)"
-        )
-    result = read_result(run)
-    for path, checksum in ((run.model, result["model_sha256"]), (run.history, result["history_sha256"])):
-        if not path.exists() or files.sha256(path) != checksum:
-            fault = f"damaged: its checksum is not the one in {run.result.name}" if path.exists() else "gone"
+    run = Run(files.as_path(path) if isinstance(path, str) else path)
+    config = run.read_config()
+    if not run.is_finished:
+        raise InputError(f"The run at {run.folder} has no finished model. {config.continuation(run.folder)}")
+    result = run.read_result()
+    for file, checksum in ((run.model, result.model_sha256), (run.history, result.history_sha256)):
+        if not file.exists() or files.sha256(file) != checksum:
+            fault = f"damaged: its checksum is not the one in {run.result.name}" if file.exists() else "gone"
             raise InputError(
-                f"{path} is {fault}. "
+                f"{file} is {fault}. "
                 f"Restore it from a copy, or delete {run.result} and repeat the command that trained this run."
             )
-    return Finished(run, config, result)
-
-
-def is_finished(run: Run) -> bool:
-    """Whether training has come to its end, which says nothing about the state of the files."""
-    return run.model.exists() and run.result.exists()
-
-
-def read_result(run: Run) -> dict:
-    """How a finished run's training ended."""
-    return files.read_sealed(run.result, "training result", _RESULT)
-
-
-def read_history(run: Run) -> pd.DataFrame:
-    """The history of a run, one row an epoch.
-
-    Raises:
-        InputError: if the file is missing or not a whole history.
-    """
-    try:
-        history = pd.read_csv(io.StringIO(run.history.read_text()))
-        whole = len(history) and not history.isna().any(axis=None) and {"epoch", "loss", "val_loss"} <= {*history}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{run.history} is not a readable history ({error}). Train again in another --out.") from error
-    if not whole:
-        raise InputError(f"{run.history} is not a whole history: values are missing. Train again in another --out.")
-    return history
+    return FinishedRun(run, config, result, run.read_history())

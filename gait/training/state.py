@@ -1,4 +1,4 @@
-"""What a training run has reached, epoch by epoch: the R² of its targets, its history and its checkpoints."""
+"""State of a training run, epoch by epoch: the R² of its targets, its history and its checkpoints."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 import io
 import math
 import time
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from gait.errors import InputError
 from gait.storage import files
@@ -19,39 +19,30 @@ from gait.training.run import Run
 _DIGEST = hashlib.sha256().digest_size
 
 
-class R2(keras.metrics.Metric):
-    """Coefficient of determination of each target, as separate columns `r2_<target>` of the history."""
+class R2(keras.metrics.R2Score):
+    """Coefficient of determination of each target, as separate columns `r2_<target>` of the history.
+
+    It is 0 for a target without spread, where the quotient says nothing.
+    """
 
     def __init__(self, targets: tuple[str, ...]):
-        super().__init__(name="r2")
+        super().__init__(class_aggregation=None, name="r2")
         self._targets = targets
-        shape = (len(targets),)
-        self._count = self.add_weight(shape=(), initializer="zeros", name="count")
-        self._sum = self.add_weight(shape=shape, initializer="zeros", name="sum")
-        self._squares = self.add_weight(shape=shape, initializer="zeros", name="squares")
-        self._residual = self.add_weight(shape=shape, initializer="zeros", name="residual")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self._count.assign_add(tf.cast(tf.shape(y_true)[0], tf.float32))
-        self._sum.assign_add(tf.reduce_sum(y_true, axis=0))
-        self._squares.assign_add(tf.reduce_sum(tf.square(y_true), axis=0))
-        self._residual.assign_add(tf.reduce_sum(tf.math.squared_difference(y_true, y_pred), axis=0))
 
     def result(self):
-        total = self._squares - tf.square(self._sum) / self._count
-        values = tf.where(total > 0.0, 1.0 - tf.math.divide_no_nan(self._residual, total), 0.0)
+        values = super().result()
+        values = keras.ops.where(values <= 1.0, values, 0.0)  # neither NaN nor above 1 by a spread of rounding errors
         return {f"r2_{target}": values[i] for i, target in enumerate(self._targets)}
 
 
-class Journal(keras.callbacks.Callback):
-    """Keeps what a run has reached: `history.csv`, the best weights and checkpoints to go on from.
+class TrainingState(keras.callbacks.Callback):
+    """Keeps the state of a training run: `history.csv`, the best weights, and checkpoints to resume from.
 
-    A checkpoint is one file, the history so far and a checksum at its end included, that replaces the
-    one before it; so at any moment there is a whole one. Epochs younger than the checkpoint are run again, with the
-    same numbers.
+    A checkpoint is one file that replaces the one before it, so there is always a whole one. It holds the history
+    so far, and ends with a checksum. Epochs after the last checkpoint are run again, with the same numbers.
 
     Args:
-        run: where to.
+        run: its folder.
         feed: the data feed, told the number of each epoch.
         every: epochs between checkpoints.
         columns: names of the logs to keep, in the order of their columns.
@@ -61,13 +52,21 @@ class Journal(keras.callbacks.Callback):
         super().__init__()
         self._run, self._feed, self._every = run, feed, every
         self._columns = ["epoch", "seconds", *columns]
-        self.best_loss, self.best_epoch, self.best_weights = math.inf, 0, []
+        self.best_loss, self.best_epoch = math.inf, 0
+        self.best_weights: list[np.ndarray] = []
 
-    def _state(self) -> list:
+    def _variables(self) -> list:
         return [*self.model.weights, *self.model.optimizer.variables]
 
     def resume(self) -> int:
-        """Restores the last checkpoint, if there is one; returns the number of finished epochs."""
+        """Restores the last checkpoint, if there is one.
+
+        Returns:
+            Number of finished epochs.
+
+        Raises:
+            InputError: if the checkpoint is damaged.
+        """
         finished, text = 0, ",".join(self._columns) + "\n"
         if self._run.checkpoint.exists():
             content = self._run.checkpoint.read_bytes()
@@ -80,9 +79,9 @@ class Journal(keras.callbacks.Callback):
             with np.load(io.BytesIO(content)) as saved:
                 finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
                 self.best_loss, text = float(saved["best_loss"]), str(saved["history"])
-                state = [saved[f"state_{i}"] for i in range(len(self._state()))]
+                state = [saved[f"state_{i}"] for i in range(len(self._variables()))]
                 self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
-            for variable, value in zip(self._state(), state, strict=True):
+            for variable, value in zip(self._variables(), state, strict=True):
                 variable.assign(value)
         files.write_text(self._run.history, text)
         return finished
@@ -107,9 +106,9 @@ class Journal(keras.callbacks.Callback):
             self._save(epoch + 1)
 
     def _save(self, finished: int) -> None:
-        content = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
+        content: dict[str, Any] = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
         content["history"] = self._run.history.read_text()
-        content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._state())}
+        content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
         packed = io.BytesIO()
         np.savez(packed, **content)

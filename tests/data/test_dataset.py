@@ -5,11 +5,15 @@ import errno
 import hashlib
 import itertools
 import json
+import re
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
+import gait
 from gait.data import audit, reading, shards
 from gait.data.audit import AUDIT_LIMIT, audit_records, rounding
 from gait.data.dataset import open_dataset
@@ -85,6 +89,67 @@ def test_load_returns_what_was_simulated(small_dataset):
     np.testing.assert_array_equal(validation.inputs[:, 30:], samples[0, 600:800].astype(np.float32))
     assert tuple(validation.parameters) == NAMES
     np.testing.assert_array_equal(validation.parameters["step_length"], parameters[600:800, 6])
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_dataset_opened_by_its_folder(small_dataset, kind):
+    """As in a notebook: `gait.open_dataset(path).load(split, channels)`."""
+    dataset = gait.open_dataset(kind(small_dataset))
+    assert isinstance(dataset, gait.Dataset)
+    assert (dataset.folder, dataset.channels, dataset.samples) == (small_dataset, ("x", "y", "fx", "fy"), 30)
+    assert dataset.settings == RecordingSettings(duration=3.0)
+    assert dataset.population == Population(seed=3)
+    assert [dataset.count(split) for split in SPLITS] == [1600, 200, 200]
+    split = dataset.load("test", ["x", "fy"])
+    assert (split.inputs.shape, split.inputs.dtype) == ((200, 60), np.float32)
+    assert isinstance(split.parameters, pd.DataFrame)
+    assert list(split.parameters) == ["mass", "stiffness", "rest_length", "x0", "y0", "vx0", "step_length"]
+    assert set(split.parameters.dtypes) == {np.dtype(np.float64)}
+    assert split.parameters.shape == (200, 7)
+    for name, prior in dataset.priors.items():
+        assert split.parameters[name].between(prior.low, prior.high).all()
+
+
+def test_enough_records_are_whole_shards(small_dataset):
+    """1,600 records in 8 shards: 201 are in the first two."""
+    dataset = open_dataset(small_dataset)
+    some, whole = dataset.load("train", ("x",), enough=201), dataset.load("train", ("x",))
+    assert (len(some.inputs), len(whole.inputs)) == (400, 1600)
+    np.testing.assert_array_equal(some.inputs, whole.inputs[:400])
+    assert some.parameters.equals(whole.parameters[:400])
+    assert len(dataset.load("train", ("x",), enough=5000).inputs) == 1600
+
+
+def test_a_scan_returns_results_in_the_order_of_the_records(small_dataset, monkeypatch):
+    """Parts come from several threads; together they are the split, each row once."""
+    monkeypatch.setattr(reading, "_PIECE", 20_000)
+    dataset = open_dataset(small_dataset)
+    parts = dataset.scan("train", ("y", "x"), lambda part: part)
+    assert len(parts) > 16
+    edges = [0, *(part.rows.stop for part in parts)]
+    assert [(part.rows.start, part.rows.stop) for part in parts] == list(itertools.pairwise(edges))
+    assert edges[-1] == 1600
+    whole = dataset.load("train", ("y", "x"))
+    np.testing.assert_array_equal(np.concatenate([part.inputs for part in parts]), whole.inputs)
+    np.testing.assert_array_equal(np.concatenate([part.parameters for part in parts]), whole.parameters)
+    assert [part.rows.stop for part in dataset.scan("train", ("x",), lambda part: part, shards=1)][-1] == 200
+
+
+def test_an_unknown_split(small_dataset):
+    with pytest.raises(InputError, match="The splits of a dataset are train, validation, test. Received: 'training'"):
+        gait.open_dataset(small_dataset).load("training", ("x",))
+
+
+def test_progress_is_shown_when_it_is_wanted(tmp_path, capsys):
+    """A resumed run begins with what is there; without `progress` nothing is printed."""
+    plan = small_plan(1000, shards=10)
+    write_dataset(tmp_path, plan, audit=0)
+    assert capsys.readouterr() == ("", "")
+    (tmp_path / "train-00001-of-00008.tfrecord").unlink()
+    write_dataset(tmp_path, plan, audit=0, progress=True)
+    shown = capsys.readouterr().err
+    assert re.match(r"\r? *90%\|[^|]*\| 900/1.00k ", shown)
+    assert re.search(r"100%\|[^|]*\| 1.00k/1.00k .* records/s\]\n$", shown)
 
 
 def test_every_channel_can_be_recorded(tmp_path):

@@ -22,8 +22,9 @@ import pytest
 from gait.data.dataset import open_dataset
 from gait.data.manifest import FILE
 from gait.errors import InputError
+from gait.scenarios import SCENARIOS
 from gait.storage import files
-from gait.training import run as runs
+from gait.training.run import TrainingSettings, load_run
 from tests.helpers.faults import Ended, Scripts
 from tests.helpers.scripts import ROOT
 from tests.helpers.walks import small_plan
@@ -31,7 +32,7 @@ from tests.helpers.walks import small_plan
 PLAN = small_plan(60, shards=5)
 SIMULATE = ("--records=60", "--duration=3", "--channels=x,y", "--shards=5", "--seed=3")
 TRAIN = ("--scenario=two_parameter", "--epochs=4", "--batch_size=12", "--checkpoint_every=2")
-SETTINGS = runs.Settings("two_parameter", epochs=4, batch_size=12, checkpoint_every=2)
+SETTINGS = TrainingSettings(SCENARIOS["two_parameter"], epochs=4, batch_size=12, checkpoint_every=2)
 BUSY = "Another process is writing to"
 YEAR = 365.25 * 86400
 
@@ -105,13 +106,15 @@ def dataset_of(folder: Path) -> dict[str, object]:
 
 def run_of(folder: Path) -> dict[str, object]:
     """All that a finished run holds, but for what tells of the moment: seconds, memory, the date inside the model."""
-    run, config, result = runs.read_finished(folder)
-    with zipfile.ZipFile(run.model) as model, run.history.open() as history:
+    finished = load_run(folder)
+    with zipfile.ZipFile(finished.run.model) as model, finished.run.history.open() as history:
         return {
             "files": sorted(path.name for path in folder.iterdir()),
-            "config": without(config, "code_revision"),
+            "config": without(finished.config.to_dict(), "code_revision"),
             "history": [without(row, "seconds") for row in csv.DictReader(history)],
-            "result": without(result, "seconds", "peak_memory_bytes", "model_sha256", "history_sha256"),
+            "result": without(
+                finished.result.to_dict(), "seconds", "peak_memory_bytes", "model_sha256", "history_sha256"
+            ),
             "architecture": re.sub(rb'"shared_object_id": \d+', b"", model.read("config.json")),  # an address in memory
             "weights": model.read("model.weights.h5"),
             "figure": (folder / "learning_curves.png").read_bytes(),

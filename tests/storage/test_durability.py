@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gait import training
 from gait.data.dataset import open_dataset
 from gait.data.manifest import FILE
 from gait.data.records import RecordTemplate
 from gait.data.writing import PROGRESS_LOG, write_dataset
 from gait.errors import InputError
-from gait.training import run as runs
-from gait.training.run import Run
+from gait.training.fitting import compiled_network, train
+from gait.training.run import Run, load_run
+from gait.training.state import TrainingState
 from tests.helpers.durability import (
     PLAN,
     SETTINGS,
@@ -140,7 +140,12 @@ def test_any_flipped_bit_of_a_finished_run(trained, tmp_path, name):
     folder = shutil.copytree(trained[0], tmp_path / "run")
     size = 8 * (folder / name).stat().st_size
     bits = np.random.default_rng(0).integers(0, size, 1000 if name.endswith("json") else 150).tolist()
-    accepted = accepted_flips(folder / name, lambda: runs.read_finished(folder)[1:], bits)
+
+    def read():
+        run = load_run(folder)
+        return run.config, run.result
+
+    accepted = accepted_flips(folder / name, read, bits)
     assert len(accepted) < 0.01 * len(bits)
 
 
@@ -149,12 +154,12 @@ def test_flipped_bits_of_a_checkpoint(walks, trained, tmp_path):
     source = next(path for path in trained[2] if (path / "checkpoint.npz").exists())
     folder = shutil.copytree(source, tmp_path / "run")
     dataset = open_dataset(walks[0])
-    core = training.compiled_network(SETTINGS, 4, dataset.samples, tf.distribute.get_strategy())
+    core = compiled_network(SETTINGS, 2 * dataset.samples, 4, tf.distribute.get_strategy())
 
     def resumed():
-        journal = training.Journal(Run(folder), None, 2, ["loss"])
-        journal.set_model(core)
-        return journal.resume(), journal.best_epoch, journal.best_loss
+        state = TrainingState(Run(folder), None, 2, ["loss"])
+        state.set_model(core)
+        return state.resume(), state.best_epoch, state.best_loss
 
     assert resumed()[0] == 2
     size = 8 * (folder / "checkpoint.npz").stat().st_size
@@ -218,5 +223,5 @@ def test_a_run_without_its_configuration_is_not_gone_on_with(walks, tmp_path, le
     """Nobody knows of which settings the rest is."""
     (tmp_path / left).write_text("something")
     with pytest.raises(InputError, match=f"holds {left} of a run whose config.json is gone. Restore that file"):
-        training.train(walks[0], tmp_path, SETTINGS, verbose=0)
+        train(walks[0], tmp_path, SETTINGS, verbose=0)
     assert [path.name for path in tmp_path.iterdir()] == [left]

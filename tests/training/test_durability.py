@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gait import training
 from gait.errors import InputError
+from gait.scenarios import SCENARIOS
 from gait.storage import files
-from gait.training import run as runs
-from gait.training.run import Run
+from gait.training import feed, fitting
+from gait.training.run import Run, TrainingSettings, load_run
 from tests.helpers.durability import (
     BUSY,
     YEAR,
@@ -77,9 +77,9 @@ def test_a_history_lost_in_a_crash_comes_back_with_the_checkpoint(scripts, train
 
 
 def resume_training(scripts, training_command, trained, photograph: Path) -> None:
-    if not runs.is_finished(Run(photograph)):
+    if not Run(photograph).is_finished:
         with pytest.raises(InputError):
-            runs.read_finished(photograph)
+            load_run(photograph)
     undisturbed(scripts, *training_command(photograph))
     assert run_of(photograph) == run_of(trained[0]), photograph.name
 
@@ -136,7 +136,7 @@ def test_two_trainings_in_one_folder(scripts, training_command, trained, tmp_pat
 @pytest.mark.parametrize("seed", [0, 4])
 def test_a_training_that_another_overtook_while_it_read_the_data(walks, trained, tmp_path, monkeypatch, left, seed):
     """Both began in an empty folder; the other has finished, or was killed, before this one takes the lock."""
-    folder, honest = tmp_path / "run", training.Feed
+    folder, honest = tmp_path / "run", feed.Feed
     source = trained[0] if left == "finished" else next(p for p in trained[2] if (p / "checkpoint.npz").exists())
     kept = {path.name: path.read_bytes() for path in source.iterdir() if not path.name.startswith(".")}
 
@@ -150,17 +150,17 @@ def test_a_training_that_another_overtook_while_it_read_the_data(walks, trained,
     def reached(*arguments):
         raise ReachedTraining
 
-    monkeypatch.setattr(training.fitting, "Feed", overtaken)
-    monkeypatch.setattr(training.fitting, "_train_locked", reached)
-    settings = runs.Settings("two_parameter", epochs=4, batch_size=12, checkpoint_every=2, seed=seed)
+    monkeypatch.setattr(fitting, "Feed", overtaken)
+    monkeypatch.setattr(fitting, "_train_locked", reached)
+    settings = TrainingSettings(SCENARIOS["two_parameter"], epochs=4, batch_size=12, checkpoint_every=2, seed=seed)
     expected = {"finished": None, "killed": ReachedTraining}[left] if seed == 0 else InputError
     if expected:
         with pytest.raises(expected, match="holds another run: seed 0 instead of 4" if seed else None):
-            training.train(walks[0], folder, settings, verbose=0)
+            fitting.train(walks[0], folder, settings, verbose=0)
     else:
-        assert training.train(walks[0], folder, settings, verbose=0) == runs.read_finished(source)[2]
+        assert fitting.train(walks[0], folder, settings, verbose=0) == load_run(source).result
     assert {name: (folder / name).read_bytes() for name in without(kept, "config.json")} == without(kept, "config.json")
-    assert runs.read_config(folder)[1]["settings"]["seed"] == 0
+    assert Run(folder).read_config().settings.seed == 0
 
 
 # A full disk ---------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_training_on_a_full_disk(scripts, training_command, trained, disk):
     refused(scripts.run(*training_command(folder)), *full)
     assert (folder / "checkpoint.npz").exists()
     with pytest.raises(InputError, match="has no finished model"):
-        runs.read_finished(folder)
+        load_run(folder)
     disk(1000)
     undisturbed(scripts, *training_command(folder))
     assert run_of(folder) == run_of(trained[0])
