@@ -14,7 +14,7 @@ import numpy as np
 
 from gait.diagnostics import verdicts
 from gait.diagnostics.verdicts import Interval, Limit, Recovery
-from gait.identifiability import Identifiability
+from gait.identifiability.findings import Identifiability
 from gait.limits.ceilings import RECOVERED_R2, Ceiling
 from gait.parameters import QUANTITIES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 
-from gait.identifiability import Identifiability
+from gait.identifiability.findings import Identifiability
 from gait.limits.ceilings import RECOVERED_R2, Ceiling
 
 FEWEST_RECORDS = 30

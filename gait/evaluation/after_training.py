@@ -143,7 +143,7 @@ def _predict(run: FinishedRun, dataset: Dataset, name: str, enough: int | None =
     inputs = run.inputs(split, name)
     measured = inputs[:, len(scenario.inputs) * dataset.samples :]
     columns = np.concatenate([measured, run.predict(inputs)], axis=1).astype(np.float64)
-    truth = {parameter: split.parameters[parameter].to_numpy() for parameter in split.parameters}
+    truth = {parameter: split.parameters[parameter].to_numpy() for parameter in dataset.parameters}
     return truth, named(scenario.measured + scenario.targets, columns)
 
 
@@ -151,8 +151,16 @@ def _predictions(quantities: Sequence[str], truth: Table, estimates: Table) -> p
     """Content of predictions.csv."""
     columns = {"record": np.arange(len(next(iter(truth.values()))))}
     for name in quantities:
-        columns |= {name: derive(name, truth), f"{name}_estimate": derive(name, estimates)}
+        columns |= {name: _column(name, truth), f"{name}_estimate": _column(name, estimates)}
     return pd.DataFrame(columns)
+
+
+def _column(name: str, table: Table) -> np.ndarray:
+    """A quantity of a table that is known to determine it."""
+    column = derive(name, table)
+    if column is None:
+        raise ValueError(f"{name} does not follow from {', '.join(table)}")
+    return column
 
 
 def _calibrate(
@@ -166,7 +174,7 @@ def _calibrate(
     if posterior is None or ratio is None:
         return None
     known, guessed = _predict(run, dataset, "validation", enough=_CALIBRATED)
-    errors = derive("stiffness_to_mass", guessed) - derive("stiffness_to_mass", known)
+    errors = _column("stiffness_to_mass", guessed) - _column("stiffness_to_mass", known)
     counted = slice(0, _CALIBRATED)
     return calibrate_ratio_posterior(
         posterior,

@@ -190,7 +190,7 @@ def _neighbours(points, targets, subsets, generator) -> _Neighbours:
             residual[half] = targets[half] - predict(points[half])
             place = metric(points[half])
             place += 1e-9 * generator.standard_normal(place.shape)  # ties are broken by chance
-            distance, near = cKDTree(place).query(place, NEIGHBOURS + 1, workers=-1)
+            distance, near = map(np.asarray, cKDTree(place).query(place, NEIGHBOURS + 1, workers=-1))
             lines = [_intercept((distance[:, 1:] ** power).mean(axis=0)) for power in (2, 1)]
             ends = np.repeat(half, NEIGHBOURS), half[near[:, 1:]].ravel()
             pairs.append((*ends, *(np.tile(line, len(half)) for line in lines)))

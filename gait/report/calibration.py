@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ _KINDS = {
     "prior": ("prior instead", TRUTH, "s--"),
 }
 """Label, colour and marks of each kind of interval."""
-_BELOW = {"fontsize": 8, "loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "columnspacing": 1.0}
+_BELOW: dict[str, Any] = {"fontsize": 8, "loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "columnspacing": 1.0}
 
 
 def plot_ratio_calibration(calibration: RatioCalibration, priors: Mapping[str, Uniform]) -> Figure:
@@ -69,10 +70,12 @@ def _coverage_panel(axis: Axes, calibration: RatioCalibration) -> None:
         width = sum(row.sharpness for row in rows) / len(rows)
         hollow = "none" if kind == "prior" else None
         axis.plot(x, y, marks, color=colour, ms=7, lw=1.2, mfc=hollow, zorder=3, label=f"{label}: {width:.2f}")
+        if kind != "prior":  # it lies upon the posterior
+            axis.annotate(label, (x[0], y[0]), (12, -10), textcoords="offset points", va="top", color=colour)
     axis.set_xlim(40, 100)
     axis.set_ylim(0, 103)
     axis.set_xlabel("Probability of the interval [%]")
-    axis.set_ylabel(f"Walkers of {mass.n:,} whose mass lies in it [%]")
+    axis.set_ylabel(f"Share of {mass.n:,} walkers whose mass lies inside [%]")
     axis.set_title(f"Coverage: the posterior {'is' if mass.holds else 'is not'} calibrated")
     axis.legend(title="Intervals of the mass: width as a part of the prior's", title_fontsize=8, **_BELOW, ncols=3)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor, wait
 from types import SimpleNamespace
 
@@ -322,9 +323,10 @@ def test_missing_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match='Install it: pip install "distributed>=') as error:
         write_dataset(tmp_path / "walks", small_plan(), cluster="tcp://127.0.0.1:8786")
-    command = f'pip install "{cluster.REQUIREMENT}"'
-    assert command in str(error.value)
-    assert command in (ROOT / "docs" / "cluster.md").read_text()
+    assert f'pip install "{cluster.REQUIREMENT}"' in str(error.value)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["cluster"] == [cluster.REQUIREMENT]
+    assert 'pip install -e ".[cluster]"' in (ROOT / "docs" / "cluster.md").read_text()
     assert cluster.REQUIREMENT in (ROOT / "tests" / "requirements.txt").read_text().split()
     assert not (tmp_path / "walks").exists()
 
