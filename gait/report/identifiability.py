@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed, rounded
-from gait.limits.analysis import ScenarioAnalysis
+from gait.limits.analysis import LOCAL, ScenarioAnalysis
 from gait.limits.design import RecordingDesign
 from gait.parameters import QUANTITIES
 from gait.report.style import BEST, NETWORK, STYLE, mathematical, symbol
@@ -193,7 +193,7 @@ def _design_text(design: RecordingDesign) -> str:
 ![Design of the recording]({DESIGN_FIGURE})
 
 Errors are Cramér-Rao bounds of unbiased estimates, medians over {design.walkers} walkers. R² is computed as if the
-model were linear and the prior Gaussian, which is good where R² is high and rough where it is not.
+model were linear and the prior Gaussian. {LOCAL}
 """
 
 

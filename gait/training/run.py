@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gait.data.dataset import Split
-    from gait.diagnostics.scores import Score
 
 INFERENCE_BATCH = 10_000
 """Records in a batch when nothing is learned from them."""
@@ -189,14 +188,13 @@ class FinishedRun:
         return self.scenario.targets
 
     @property
-    def metrics(self) -> dict[str, Score] | None:
-        """Score of each quantity on the test split, from metrics.json; None before the evaluation."""
-        from gait.diagnostics.scores import Score
+    def metrics(self) -> dict[str, dict[str, Any]] | None:
+        """Content of metrics.json: scores of each quantity on the test split by name; None before the evaluation.
 
-        if not self.run.metrics.exists():
-            return None
-        entries = files.read_json(self.run.metrics, "table of metrics", [])
-        return {name: Score.from_dict(name, entry) for name, entry in entries.items()}
+        Raises:
+            InputError: if the file is not readable.
+        """
+        return files.read_json(self.run.metrics, "table of metrics", []) if self.run.metrics.exists() else None
 
     def inputs(self, split: Split, name: str) -> np.ndarray:
         """What the network is given for records of a split, with the noise of its scenario.
