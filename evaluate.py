@@ -5,14 +5,18 @@
     python evaluate.py --run=runs/three_parameter
 
 With --scenario, writes identifiability.json, .md and .png (with --noise, design.png too) into --out; with --run,
-report.md, metrics.json, predictions.csv and figures into the run's folder.
+report.md, metrics.json and .csv, predictions.csv and figures into the run's folder.
 """
+
+import dataclasses
+import textwrap
 
 from absl import app, flags
 
-from gait import files, foresight, runs, scripting
+from gait import scripting
 from gait.errors import InputError
-from gait.scenarios import SCENARIOS
+from gait.scenarios import SCENARIOS, parse_noise
+from gait.storage import files
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
@@ -37,13 +41,25 @@ def main():
 
 
 def before_training(out, data):
-    noise = foresight.parse_noise(FLAGS.noise) if FLAGS.noise else None
-    found = foresight.analyse_scenario(FLAGS.scenario, out, data=data, noise=noise, seed=FLAGS.seed)
-    for sentence in found.sentences():
-        print(f"- {sentence}")
+    scenario = SCENARIOS[FLAGS.scenario]
+    if FLAGS.noise:
+        scenario = dataclasses.replace(scenario, noise=parse_noise(FLAGS.noise))
+    from gait.evaluation.before_training import evaluate_scenario  # only now: matplotlib takes a while to load
+
+    found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed)
+    headline, *others = found.summary()
+    print(textwrap.fill(headline, 100))
+    print_list(others)
+    print("In detail:")
+    print_list(found.analysis.details())
     print(f"{out} holds {', '.join(found.files)}.")
-    data_flag = f"--data={data} " if data else ""
-    print(f"Next: python train.py {data_flag}--scenario={FLAGS.scenario} --out={out}")
+    data_flag = [f"--data={data}"] if data else []
+    print("Next:", scripting.command("python", "train.py", *data_flag, f"--scenario={scenario.name}", f"--out={out}"))
+
+
+def print_list(sentences):
+    for sentence in sentences:
+        print(textwrap.fill(sentence, 100, initial_indent="- ", subsequent_indent="  "))
 
 
 def after_training(folder, data):
@@ -52,14 +68,10 @@ def after_training(folder, data):
             "--noise and --out belong to the analysis of a scenario, before training. "
             "Give them with --scenario, or leave them out."
         )
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        finished = runs.read_finished(folder)
-        from gait import evaluation
+    from gait.evaluation.after_training import evaluate_run  # only now: matplotlib takes a while to load
 
-    result = evaluation.evaluate_finished(finished, data)
-    print(evaluation.report.table(result.metrics))
-    for sentence in result.sentences:
-        print(f"- {sentence}")
+    result = evaluate_run(folder, data)
+    print(result.summary())
     print(f"{folder} holds {', '.join(result.files)}.")
     print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")
 

@@ -3,28 +3,29 @@
     python simulate.py --out=data/walks
     python simulate.py --out=data/small --records=100000 --channels=x,y --seed=1
     python simulate.py --out=gs://bucket/walks --cluster=tcp://host:8786
+    python simulate.py --show --seed=1
 
 The same command again resumes an interrupted run and repairs missing or damaged shards.
 """
 
-import sys
-
 from absl import app, flags
 
-from gait import files, scripting
-from gait.channels import CHANNELS
-from gait.integrators import ENGINES
-from gait.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan
-from gait.parameters import NAMES, QUANTITIES, parse_range
-from gait.population import Population
-from gait.progress import ProgressBar
+from gait import scripting
+from gait.data.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan, parse_splits
+from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
+from gait.simulation.channels import CHANNELS
+from gait.simulation.conditions import RecordingSettings
+from gait.simulation.population import Population
+from gait.simulation.walks import ENGINES
+from gait.storage.files import as_path
 
 FLAGS = flags.FLAGS
-PAPER = Population()
+PAPER = RecordingSettings()
 flags.DEFINE_string("out", "data/walks", "Folder of the dataset, local or remote (gs://bucket/walks).")
-flags.DEFINE_integer("records", 1_000_000, "Number of walks, split 80/10/10.")
-flags.DEFINE_integer("seed", PAPER.seed, "Key of all random numbers: same seed, same records.")
-flags.DEFINE_enum("engine", PAPER.engine, list(ENGINES), "taylor: compiled. scipy: reference, very slow.")
+flags.DEFINE_integer("records", 1_000_000, "Number of walks in all splits together.")
+flags.DEFINE_list("splits", ["80", "10", "10"], "Shares of the splits, as TRAIN,VALIDATION,TEST.")
+flags.DEFINE_integer("seed", 0, "Key of all random numbers: same seed, same records.")
+flags.DEFINE_enum("engine", "taylor", list(ENGINES), "taylor: compiled. scipy: reference, very slow.")
 flags.DEFINE_list("channels", ["x", "y", "fx", "fy"], f"What to record: some of {', '.join(CHANNELS)}.")
 flags.DEFINE_float("duration", PAPER.duration, "Length of a walk [s].")
 flags.DEFINE_float("interval", PAPER.interval, "Time between samples [s].")
@@ -34,8 +35,14 @@ flags.DEFINE_integer("workers", None, "Files in work at the same time; by defaul
 flags.DEFINE_string("cluster", None, "Address of a Dask scheduler whose workers write the files, tcp://host:8786.")
 flags.DEFINE_integer("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
 flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
+flags.DEFINE_bool(
+    "show",
+    False,
+    "Write no dataset, but draw its first walk and list the steps. The figure is walk.png in the current folder, or "
+    "the file that --out names if that ends in .png.",
+)
 for name in NAMES:
-    prior = PAPER.priors[name]
+    prior = PAPER_PRIORS[name]
     flags.DEFINE_list(
         name,
         [str(prior.low), str(prior.high)],
@@ -44,29 +51,51 @@ for name in NAMES:
 
 
 def main():
-    population = Population(
-        seed=FLAGS.seed,
-        priors={name: parse_range(name, FLAGS[name].value) for name in NAMES},
-        gravity=FLAGS.gravity,
-        duration=FLAGS.duration,
-        interval=FLAGS.interval,
-        engine=FLAGS.engine,
-    )
-    plan = Plan(population, FLAGS.records, tuple(FLAGS.channels), FLAGS.shards)
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        from gait import dataset
+    population = Population({name: parse_range(name, FLAGS[name].value) for name in NAMES}, FLAGS.seed)
+    settings = RecordingSettings(FLAGS.duration, FLAGS.interval, FLAGS.gravity)
+    if FLAGS.show:
+        show(population, settings)
+    else:
+        write(population, settings)
 
-    written = dataset.write(
-        files.as_path(FLAGS.out),
+
+def show(population, settings):
+    from gait.evaluation.walk import show_walk  # only now: matplotlib takes a while to load
+
+    named = FLAGS.out.endswith(".png")
+    path = FLAGS.out if named else "walk.png"
+    print(show_walk(population, settings, FLAGS.engine, as_path(path)))
+    print(f"\n{path} shows this walk, record 0 of the dataset.")
+    left_out = {"show", "out"} if named else {"show"}
+    given = [FLAGS[name].serialize() for name in FLAGS if FLAGS[name].present and name not in left_out]
+    print(f"Next: {scripting.command('python', 'simulate.py', *given)}")
+
+
+def write(population, settings):
+    plan = Plan.of(
+        population,
+        settings,
+        records=FLAGS.records,
+        channels=FLAGS.channels,
+        engine=FLAGS.engine,
+        shards=FLAGS.shards,
+        splits=parse_splits(FLAGS.splits),
+    )
+    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        from gait.data.writing import write_dataset
+
+    dataset = write_dataset(
+        as_path(FLAGS.out),
         plan,
         workers=FLAGS.workers,
         cluster=FLAGS.cluster,
         audit=FLAGS.audit,
         overwrite=FLAGS.overwrite,
-        progress=ProgressBar("records", sys.stderr),
+        progress=True,
     )
-    print(f"{FLAGS.out} holds {written.summary()}")
-    print(f"Next: python train.py --data={FLAGS.out} --scenario=three_parameter --out=runs/three_parameter")
+    print(f"{FLAGS.out} holds {dataset.summary()}")
+    train = ("python", "train.py", f"--data={FLAGS.out}", "--scenario=three_parameter", "--out=runs/three_parameter")
+    print(f"Next: {scripting.command(*train)}")
 
 
 if __name__ == "__main__":

@@ -10,33 +10,40 @@ import sys
 
 from absl import app, flags
 
-from gait import files, manifest, runs, scripting
+from gait import scripting
+from gait.data.dataset import open_dataset
 from gait.scenarios import SCENARIOS
+from gait.training import settings as choices
+from gait.training.settings import TrainingSettings
 
 FLAGS = flags.FLAGS
-DEFAULTS = runs.Settings("three_parameter")
+DEFAULTS = TrainingSettings(SCENARIOS["three_parameter"])
 flags.DEFINE_string("data", "data/walks", "Folder of the dataset, see simulate.py.")
-flags.DEFINE_enum("scenario", DEFAULTS.scenario, list(SCENARIOS), "What to estimate from which channels.")
+flags.DEFINE_enum("scenario", DEFAULTS.scenario.name, list(SCENARIOS), "What to estimate from which channels.")
 flags.DEFINE_string("out", None, "Folder of the run; by default runs/SCENARIO.")
 flags.DEFINE_integer("epochs", DEFAULTS.epochs, "Passes over the training split.")
 flags.DEFINE_integer("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
 flags.DEFINE_integer("seed", DEFAULTS.seed, "Key of the initial weights and of the order of the records.")
-flags.DEFINE_enum("activation", DEFAULTS.activation, runs.ACTIVATIONS, "Activation of the hidden layers.")
-flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, runs.OPTIMIZERS, "Optimiser.")
+flags.DEFINE_integer("layers", DEFAULTS.layers, "Hidden layers of the network.")
+flags.DEFINE_integer("units", DEFAULTS.units, "Units in each hidden layer.")
+flags.DEFINE_enum("activation", DEFAULTS.activation, choices.ACTIVATIONS, "Activation of the hidden layers.")
+flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, choices.OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
-flags.DEFINE_enum("schedule", None, runs.SCHEDULES, "Course of the learning rate; by default the scenario's.")
-flags.DEFINE_enum("cache", DEFAULTS.cache, runs.CACHES, "memory: read once. none: stream from disk every epoch.")
-flags.DEFINE_enum("strategy", DEFAULTS.strategy, runs.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
+flags.DEFINE_enum("schedule", None, choices.SCHEDULES, "Course of the learning rate; by default the scenario's.")
+flags.DEFINE_enum("cache", DEFAULTS.cache, choices.CACHES, "memory: read once. none: stream from disk every epoch.")
+flags.DEFINE_enum("strategy", DEFAULTS.strategy, choices.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
 flags.DEFINE_integer("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
 
 
 def main():
-    data, out = files.as_path(FLAGS.data), files.as_path(FLAGS.out or f"runs/{FLAGS.scenario}")
-    settings = runs.Settings(
-        FLAGS.scenario,
+    out = FLAGS.out or f"runs/{FLAGS.scenario}"
+    settings = TrainingSettings(
+        SCENARIOS[FLAGS.scenario],
         epochs=FLAGS.epochs,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
+        layers=FLAGS.layers,
+        units=FLAGS.units,
         activation=FLAGS.activation,
         optimizer=FLAGS.optimizer,
         learning_rate=FLAGS.learning_rate,
@@ -45,19 +52,16 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
-    with scripting.hushed():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
-        described = manifest.read(data)
-        from gait import prospects, report, training
+    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+        dataset = open_dataset(FLAGS.data)
+        from gait.training.fitting import train
 
-    result = training.train(data, out, settings, verbose=1 if sys.stdout.isatty() else 2)
-    ceilings = prospects.foresee(settings.row.inputs, settings.row.targets, described.population).ceilings
-    with files.locked(out):
-        report.learning_curves(out, ceilings)
+    result = train(dataset, out, settings, verbose=1 if sys.stdout.isatty() else 2)
     print(
-        f"{out} holds the model with the lowest validation loss, {result['best_val_loss']:.6f} after epoch "
-        f"{result['best_epoch']} of {result['epochs']} ({result['seconds']:.0f} s of training)."
+        f"{out} holds the model with the lowest validation loss, {result.best_val_loss:.6f} after epoch "
+        f"{result.best_epoch} of {result.epochs} ({result.seconds:.0f} s of training)."
     )
-    print(f"Next: python evaluate.py --run={out}")
+    print(f"Next: {scripting.command('python', 'evaluate.py', f'--run={out}')}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,78 @@
-"""The one exception for mistakes that a user can correct."""
+"""Errors that a user can cause or correct, and their wording: a sentence instead of a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
 
 
 class InputError(ValueError):
     """What is wrong, the rule, what was received and what to do, as plain text.
 
-    The scripts print the text without a traceback and end with exit code 1. Every
-    other exception is a defect of this package and keeps its traceback.
+    The scripts print the text without a traceback and end with exit code 1. Every other exception is a
+    defect of this package and keeps its traceback, except for errors of a disk or a path; see `storage_reason`.
     """
+
+
+class StorageError(OSError):
+    """A remote storage did not do what it was asked to; `strerror` says why, in plain words."""
+
+
+def _numbers(*names: str) -> list[int]:
+    """Numbers of the named errors, of those that this system knows."""
+    return [getattr(errno, name) for name in names if hasattr(errno, name)]
+
+
+_REASONS = {
+    number: reason
+    for reason, names in {
+        "the disk is full": ("ENOSPC",),
+        "the disk quota is used up": ("EDQUOT",),
+        "the file would exceed the largest allowed size": ("EFBIG",),
+        "the disk is read-only": ("EROFS",),
+        "permission is denied": ("EACCES", "EPERM"),
+        "a part of the path does not exist and cannot be made": ("ENOENT",),
+        "a part of the path is a file": ("ENOTDIR",),
+        "there is a file of that name": ("EEXIST",),
+        "there is a folder of that name": ("EISDIR",),
+        "the name is too long": ("ENAMETOOLONG",),
+        "its links lead in a circle": ("ELOOP",),
+        "its file system does not accept the name or the request": ("EINVAL",),
+        "its file system does not offer what is needed": ("ENOSYS", "ENOTSUP", "EOPNOTSUPP"),
+        "its file system has no locks": ("ENOLCK",),
+        "another program is using it": ("EBUSY", "ETXTBSY"),
+        "the disk reports an error": ("EIO",),
+        "its device is missing": ("ENXIO", "ENODEV"),
+        "it was removed or replaced on its file server": ("ESTALE",),
+        "its storage does not answer": ("ENOTCONN", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EHOSTDOWN",
+                                        "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"),
+        "this process has too many files open": ("EMFILE",),
+        "this machine has too many files open": ("ENFILE",),
+        "there is no memory left": ("ENOMEM",),
+    }.items()
+    for number in _numbers(*names)
+}  # fmt: skip
+_WRONG_CALLS = _numbers("EBADF", "EFAULT", "EDOM", "ERANGE", "E2BIG", "ENOEXEC", "ECHILD", "ESRCH", "EDEADLK", "ENOTTY",
+                        "ENOTSOCK", "EDESTADDRREQ", "EPIPE")  # fmt: skip
+"""Errors of the code that makes a call, whatever the path and the storage."""
+_IN_USE_ON_WINDOWS = (32, 33)
+"""Numbers of Windows whose errno says that permission is denied."""
+
+
+def storage_reason(error: OSError) -> str | None:
+    """The part of a sentence that says what is wrong with a path or its storage.
+
+    Args:
+        error: any error of a file, a folder or a storage.
+
+    Returns:
+        Words that fit after "Cannot write to the folder: "; None if neither a path nor a storage can cause such
+        an error, so that it keeps its traceback.
+    """
+    if isinstance(error, StorageError):
+        return error.strerror
+    if getattr(error, "winerror", None) in _IN_USE_ON_WINDOWS:
+        return "another program is using it"
+    if error.errno is None or error.errno in _WRONG_CALLS:
+        return None
+    return _REASONS.get(error.errno) or f'the system reports "{error.strerror or os.strerror(error.errno)}"'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,16 @@ class Uniform:
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """A parameter, or a number computed from parameters, as it is named and labelled."""
+    """A parameter, or a number computed from parameters, as it is named and labelled.
+
+    Attributes:
+        name: name in files, flags and code.
+        symbol: short name in formulas and reports.
+        unit: SI unit.
+        label: name in words, on an axis or in a sentence.
+        derive: computes it from other quantities by name, arrays of one shape; None for a parameter.
+        positive: whether its prior has to be.
+    """
 
     name: str
     symbol: str
@@ -46,6 +55,9 @@ _ALL = (
     Quantity("y0", "y0", "m", "initial leg compression", positive=False),
     Quantity("vx0", "vx0", "m/s", "initial forward speed"),
     Quantity("step_length", "d", "m", "step length"),
+    Quantity("stiffness_right", "k2", "N/m", "stiffness of the other leg"),
+    Quantity("rest_length_right", "l02", "m", "rest length of the other leg"),
+    Quantity("gravity", "g", "m/s²", "gravitational acceleration"),
     Quantity(
         "stiffness_to_mass", "k/m", "1/s²", "stiffness to mass",
         derive=lambda values: values["stiffness"] / values["mass"],
@@ -57,13 +69,17 @@ _ALL = (
             else 1.0 / values["stiffness_to_mass"]
         ),
     ),
+    Quantity(
+        "stiffness_right_to_mass", "k2/m", "1/s²", "other leg's stiffness to mass",
+        derive=lambda values: values["stiffness_right"] / values["mass"],
+    ),
 )  # fmt: skip
 QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _ALL}
 
 SUBJECT = ("mass", "stiffness", "rest_length")
-"""Parameters of the person: drawn once for a record and never redrawn."""
+"""Subject parameters: drawn once for a record and never redrawn."""
 CIRCUMSTANCE = ("x0", "y0", "vx0", "step_length")
-"""Parameters of the trial: redrawn until the person walks."""
+"""Circumstances: redrawn until the walker walks."""
 NAMES = SUBJECT + CIRCUMSTANCE
 """Order of the parameter columns, in memory and in every file."""
 
@@ -93,8 +109,8 @@ def parse_range(name: str, words: list[str]) -> Uniform:
 
 def check_priors(priors: Mapping[str, Uniform]) -> None:
     """Raises `InputError` unless every prior is a proper range of its parameter."""
-    for name in NAMES:
-        low, high = priors[name].low, priors[name].high
+    for name, prior in priors.items():
+        low, high = prior.low, prior.high
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise InputError(
                 f"The range of {name} is empty: its lower end must lie below its upper end. "
@@ -128,11 +144,17 @@ def draw(
     return low + (high - low) * generator.random((count, len(names)))
 
 
+def named(names: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of an array [n, len(names)] by their names, shape [n] each."""
+    return dict(zip(names, rows.T, strict=True))
+
+
 def derive(name: str, values: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """The named quantity from a table of others, or None where they do not determine it."""
-    if name in values or QUANTITIES[name].derive is None:
+    formula = QUANTITIES[name].derive
+    if name in values or formula is None:
         return values.get(name)
     try:
-        return QUANTITIES[name].derive(values)
+        return formula(values)
     except KeyError:  # an ingredient is missing
         return None

@@ -1,10 +1,10 @@
-"""Where a result comes from: versions of the packages and of this code."""
+"""Where a result comes from: this code, the packages, the machine."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
-import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -24,10 +24,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def decisive_versions() -> dict[str, str]:
-    """Versions of all that decides the bytes of a dataset; of this package, a checksum of its source.
+def numerical_environment() -> dict[str, str]:
+    """All that the last digits of a dataset depend on, by name.
 
-    So does the processor, by its kind and by whether it can multiply and add in one instruction.
+    Returns:
+        A checksum of the source of this package, the versions of packages that compute or write, and the kind of
+        processor, with or without instructions that multiply and add at once.
     """
     from llvmlite import binding
 
@@ -44,9 +46,8 @@ def code_revision() -> str | None:
     """The git commit of this code, with "+changes" if it was edited since; None outside a checkout."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, check=True)
+        return done.stdout.decode().strip()
 
     try:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
@@ -54,7 +55,18 @@ def code_revision() -> str | None:
         return None
 
 
-def peak_memory() -> int:
-    """Largest memory [bytes] this process has held so far."""
+def peak_memory() -> int | None:
+    """Largest memory [bytes] this process has held so far; None on Windows, which does not tell Python."""
+    try:
+        import resource
+    except ImportError:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def cores() -> int:
+    """Number of cores that this process may use; batch systems and containers can leave it fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

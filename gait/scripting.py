@@ -1,21 +1,22 @@
-"""What the three scripts have in common: how they end."""
+"""Shared by the three scripts: how they end, and the commands they print."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 from absl import app
 
-from gait.errors import InputError
-from gait.files import trouble
+from gait.errors import InputError, storage_reason
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Keeps the notices off the screen that TensorFlow's C++ code prints while it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -28,6 +29,16 @@ def hushed() -> Iterator[None]:
         os.dup2(screen, 2)
         os.close(screen)
         os.close(nowhere)
+
+
+def command(*words: object) -> str:
+    """A command that can be pasted into a shell, whatever its words hold.
+
+    Args:
+        words: the program, then its arguments, such as f"--data={folder}".
+    """
+    texts = [str(word) for word in words]
+    return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
 
 
 def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
@@ -48,10 +59,11 @@ def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
         except InputError as error:
             sys.exit(f"Error: {error}")
         except OSError as error:  # a path of the user's that cannot even be looked at
-            if trouble(error) is None:
+            reason = storage_reason(error)
+            if reason is None:
                 raise
             what = error.filename or "a file or folder"
-            sys.exit(f"Error: Cannot use {what}: {trouble(error)}. Choose another path, or repair this one.")
+            sys.exit(f"Error: Cannot use {what}: {reason}. Choose another path, or repair this one.")
         except KeyboardInterrupt:
             sys.stderr.write("\nInterrupted. What is finished is kept; the same command goes on from there.\n")
             sys.exit(130)

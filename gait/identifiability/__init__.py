@@ -1,4 +1,4 @@
-"""What can be known of a forward model's parameters: verdicts, combinations, bounds, before any training.
+"""Identifiability of a forward model's parameters: verdicts, combinations and bounds, before any training.
 
 >>> from gait import identifiability
 >>> report = identifiability.analyse(model, points, ["m", "k", "l0"])  # doctest: +SKIP
@@ -6,14 +6,16 @@
 ['k/m', 'l0']
 """
 
-from gait.dependence import SampledCeiling, ceiling
 from gait.identifiability.analysis import analyse, scaling_holds
 from gait.identifiability.derivatives import Jacobians, jacobians
-from gait.identifiability.findings import Report, Verdict, finite, listed
+from gait.identifiability.findings import Identifiability, Report, Verdict
+from gait.identifiability.samples import SampledCeiling, ceiling
 from gait.identifiability.symmetries import Counterexample
+from gait.identifiability.wording import finite, listed
 
 __all__ = [
     "Counterexample",
+    "Identifiability",
     "Jacobians",
     "Report",
     "SampledCeiling",

@@ -1,4 +1,4 @@
-"""Which parameters of a forward model can be recovered from its outputs, before anything is trained."""
+"""The analysis of a forward model: which of its parameters can be recovered from its outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from gait.errors import InputError
 from gait.identifiability import combinations, symmetries
 from gait.identifiability.derivatives import Model, jacobians
-from gait.identifiability.findings import Report, Verdict
+from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.symmetries import Counterexample
 
@@ -32,16 +32,16 @@ def analyse(
     prior_sd=None,
     seed: int = 0,
 ) -> Report:
-    """Finds out which parameters of a model its outputs determine, which only in combination, which not at all.
+    """Finds out which parameters a model's outputs determine, which only in combination and which not at all.
 
     Args:
         model: noise-free outputs [batch, n] of parameters [batch, p]; rows of NaN where there are none. If it
             solves equations numerically, then to a relative accuracy of 1e-6 or better.
         points: at least 5 different draws from the prior, shape [points, p].
-        names: of the p parameters.
+        names: names of the p parameters.
         noise: standard deviation of all outputs, of each [n], or their covariance matrix [n, n].
         prior_sd: standard deviation of each parameter [p]; by default that of the points.
-        seed: of random choices.
+        seed: key of the random choices.
 
     Returns:
         `Report`.
@@ -56,7 +56,7 @@ def analyse(
     found = jacobians(model, points)
     if len(found.kept) < FEWEST_KEPT:
         raise InputError(
-            f"The model has sound derivatives at {len(found.kept)} of {len(points)} points only; at least "
+            f"The model has sound derivatives at {len(found.kept)} of {len(points)} points only, but at least "
             f"{FEWEST_KEPT} are needed. At the others its outputs, or those of parameters nearby, are not finite "
             "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
@@ -68,7 +68,7 @@ def analyse(
     left = exponents
     if linear.noisy:
         lost = [name for i, name in enumerate(names) if sd[i] <= bounds[name] < math.inf]
-        verdicts |= dict.fromkeys(lost, Verdict.LOST)
+        verdicts |= dict.fromkeys(lost, Identifiability.LOST)
         left = _exponents(_group_in_noise(linear), names) if lost else exponents
     for e in () if left is None else left:
         bounds.setdefault(combinations.written(e, names), _bound(linear, e))
@@ -85,6 +85,7 @@ def analyse(
         combinations=_written(left, names),
         exponents=left,
         combinations_without_noise=_written(exponents, names),
+        exponents_without_noise=exponents,
         directions=_directions(linear),
         cramer_rao=bounds,
         linear_ceiling={name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)},
@@ -132,7 +133,7 @@ def _axis(linear: Linearisation, i: int) -> np.ndarray:
 
 
 def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
-    """Integer basis [p - rank, p] of the scaling group that is all that cannot be known; None if it is none.
+    """Integer basis [p - rank, p] of a scaling group, if that is all that cannot be known, else None.
 
     The guess is generous: null spaces that point roughly the same way at all points, in logarithms
     of the parameters, with ratios near those of small integers. The check is strict: the derivatives
@@ -154,10 +155,10 @@ def _what_is_lost(
 ) -> tuple[Linearisation, np.ndarray | None, Counterexample | None]:
     """The model near the points with its final rank, its scaling group, and a pair of points with equal outputs.
 
-    Derivatives speak of small changes only, and as well as the model's outputs are computed. So a rank
-    below the number of parameters needs finite changes, by factors of two or along a curve, that
-    confirm it; else it is undecided. And small singular values that may be a solver's errors are such
-    if finite changes in their directions do nothing.
+    Derivatives tell of small changes only, and no better than the model's outputs are computed. So a rank
+    below the number of parameters has to be confirmed by finite changes, by factors of two or along a
+    curve. Otherwise it is undecided. Small singular values count as a solver's errors if finite changes
+    in their directions do nothing.
     """
     tried = linear
     if linear.rank is None:
@@ -224,26 +225,27 @@ def _directions(linear: Linearisation) -> np.ndarray | None:
 # What follows --------------------------------------------------------------------------------
 
 
-def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict[str, str], dict[str, str]]:
-    verdicts, reasons = {}, {}
+def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict[str, Identifiability], dict[str, str]]:
+    verdicts: dict[str, Identifiability] = {}
+    reasons: dict[str, str] = {}
     for i, name in enumerate(names):
         known = linear.is_known(_axis(linear, i)) if weights is None else not weights[:, i].any()
         alone = weights is not None and any(row[i] and np.count_nonzero(row) == 1 for row in weights)
         if linear.dead[i] or alone:
-            verdicts[name] = Verdict.DEAD
+            verdicts[name] = Identifiability.DEAD
         elif known is None:
-            verdicts[name] = Verdict.UNDECIDED
+            verdicts[name] = Identifiability.UNDECIDED
         else:
-            verdicts[name] = Verdict.RECOVERABLE if known else Verdict.COMBINATION
-    candidates = np.array([i for i, name in enumerate(names) if verdicts[name] == Verdict.RECOVERABLE], int)
+            verdicts[name] = Identifiability.RECOVERABLE if known else Identifiability.COMBINATION
+    candidates = np.array([i for i, name in enumerate(names) if verdicts[name] == Identifiability.RECOVERABLE], int)
     for i, reason in symmetries.ambiguous(model, linear, candidates).items():
-        verdicts[names[i]], reasons[names[i]] = Verdict.AMBIGUOUS, reason
+        verdicts[names[i]], reasons[names[i]] = Identifiability.AMBIGUOUS, reason
     return verdicts, reasons
 
 
 def _cramer_rao(linear: Linearisation, names, verdicts) -> dict[str, float]:
-    """Of each parameter the bound on the standard deviation of its estimates; infinite if it cannot be known."""
-    unknown = (Verdict.COMBINATION, Verdict.DEAD, Verdict.UNDECIDED)
+    """Bound on the standard deviation of each parameter's estimates; infinite if it cannot be known."""
+    unknown = (Identifiability.COMBINATION, Identifiability.DEAD, Identifiability.UNDECIDED)
     return {
         name: math.inf if verdicts[name] in unknown else _median_bound(linear, _axis(linear, i))
         for i, name in enumerate(names)
@@ -251,7 +253,7 @@ def _cramer_rao(linear: Linearisation, names, verdicts) -> dict[str, float]:
 
 
 def _bound(linear: Linearisation, exponents: np.ndarray) -> float:
-    """The same of a product of powers that can be known."""
+    """Bound on the standard deviation of estimates of a product of powers that can be known."""
     points = linear.jacobians.points
     with np.errstate(divide="ignore", invalid="ignore"):
         product = np.prod(points ** exponents.astype(float), axis=1)
@@ -266,7 +268,7 @@ def _median_bound(linear: Linearisation, gradients: np.ndarray) -> float:
 
 
 def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> Counterexample | None:
-    """Two sets of parameters with the same outputs; a scaling of living parameters rather than a dead one."""
+    """Two sets of parameters with the same outputs, if possible without use of a dead parameter."""
     if linear.rank == linear.scaled.shape[2]:
         return None
     if weights is not None:
@@ -285,7 +287,7 @@ def _on_a_path(model: Model, linear: Linearisation, seed: int) -> Counterexample
 
 
 def scaling_holds(model: Model, points, weights) -> bool:
-    """Whether outputs stay the same when each parameter is multiplied by s^w, for s = 0.5 and 2.
+    """Checks that outputs stay the same when each parameter is multiplied by s^w, for s = 0.5 and 2.
 
     Args:
         model: see `analyse`.

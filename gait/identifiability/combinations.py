@@ -1,9 +1,8 @@
-"""Which products of powers of the parameters can be known, when each of them cannot.
+"""Products of powers of the parameters that can be known when the parameters themselves cannot.
 
-If a walker with (2m, 2k) moves as one with (m, k) does, what can be known of m and k are the products
-of powers that such a scaling leaves alone: k/m. A scaling group is a set of integer vectors w: the
-outputs do not change when each parameter is multiplied by s^w. The products it leaves alone have
-exponents orthogonal to every w.
+If doubling m and k changes no output, the outputs can tell only the products of powers of m and k that this
+scaling leaves unchanged: k/m. A scaling group is a set of integer vectors w: the outputs do not change when each
+parameter is multiplied by s^w. The products that it leaves unchanged have exponents orthogonal to every w.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from fractions import Fraction
 import numpy as np
 
 LARGEST = 12
-"""Largest denominator that a ratio of exponents is given; larger ones are no law but a coincidence."""
+"""Largest denominator of a ratio of exponents. A larger one is not a law but a coincidence."""
 
 
 def as_integers(directions: np.ndarray, tolerance: float, largest: int = LARGEST) -> np.ndarray | None:
-    """Small integer vectors that span the same space, or None.
+    """Finds small integer vectors that span the space of some directions; None if there are none.
 
     Args:
         directions: a basis, shape [k, p].
@@ -41,15 +40,15 @@ def as_integers(directions: np.ndarray, tolerance: float, largest: int = LARGEST
 
 
 def _reduced(rows: np.ndarray) -> np.ndarray:
-    """Row echelon form with the largest pivots: every entry is at most about 1 and as simple as it can be."""
+    """Row echelon form with the largest pivots, in which no entry is much larger than 1."""
     rows = rows.astype(float).copy()
     done: list[int] = []
     for i in range(len(rows)):
         rest = np.abs(rows[i:]).copy()
         rest[:, done] = 0.0
-        at, column = np.unravel_index(np.argmax(rest), rest.shape)
+        at, column = divmod(int(np.argmax(rest)), rest.shape[1])
         rows[[i, i + at]] = rows[[i + at, i]]
-        done.append(int(column))
+        done.append(column)
         rows[i] /= rows[i, column]
         for other in range(len(rows)):
             if other != i:
@@ -66,7 +65,7 @@ def _smallest(fractions: Sequence[Fraction]) -> list[int]:
 
 
 def _kernel(columns: list[list[int]]) -> list[Fraction] | None:
-    """The vector c, unique up to its size, with sum c_i columns_i = 0 and no zero in it; None without one."""
+    """The only vector c, up to its size, with sum c_i columns_i = 0, if it has no zero in it; else None."""
     count = len(columns)
     rows = [[Fraction(column[i]) for column in columns] for i in range(len(columns[0]))]
     pivots: list[int] = []
@@ -93,16 +92,16 @@ def _kernel(columns: list[list[int]]) -> list[Fraction] | None:
 
 
 def invariants(weights: np.ndarray) -> list[tuple[int, ...]]:
-    """Exponents of products that a scaling group leaves alone: complete, sparse, smallest integers.
+    """Exponents of the products that a scaling group leaves unchanged: complete, sparse, smallest integers.
 
-    Every such product is one of powers of these. The sparsest are those with no smaller set of
-    parameters within theirs; of them, as many as are independent are taken, the simplest first.
+    All such products are products of powers of these. The sparsest have no smaller set of parameters within
+    theirs. As many of them as are independent are taken, the simplest first.
 
     Args:
         weights: integer basis of the group, shape [k, p].
 
     Returns:
-        p - k vectors of p integers.
+        A list of p - k vectors of p integers.
     """
     group, parameters = len(weights), weights.shape[1]
     columns = [weights[:, i].tolist() for i in range(parameters)]
@@ -118,16 +117,17 @@ def invariants(weights: np.ndarray) -> list[tuple[int, ...]]:
             found.append(tuple(exponents))
     simplest = sorted(found, key=lambda e: (sum(map(bool, e)), sum(map(abs, e)), [-abs(value) for value in e]))
     basis: list[tuple[int, ...]] = []
-    for exponents in simplest:
-        if np.linalg.matrix_rank(np.array([*basis, exponents])) > len(basis):
-            basis.append(exponents)
+    for candidate in simplest:
+        if np.linalg.matrix_rank(np.array([*basis, candidate])) > len(basis):
+            basis.append(candidate)
     return sorted(basis, key=lambda e: next(i for i, value in enumerate(e) if value))
 
 
 def oriented(exponents: Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
-    """The product or its inverse, whichever has more above the line; in a tie, the name first in the alphabet.
+    """Exponents of a product or of its inverse, whichever has the larger powers above the line.
 
-    Small letters come before capital ones: k/m, nu/K.
+    In a tie, the name that comes first in the alphabet stands above it. Small letters come before capital ones:
+    k/m, nu/K.
     """
     up, down = (
         sum(abs(value) for value in exponents if value * sign > 0) for sign in (1, -1)
@@ -138,7 +138,7 @@ def oriented(exponents: Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
 
 
 def written(exponents: Sequence[int], names: Sequence[str]) -> str:
-    """A product of powers as text: "k/m", "N*a/b", "g*t^2"."""
+    """Text of a product of powers: "k/m", "N*a/b", "g*t^2"."""
 
     def factors(sign: int) -> list[str]:
         powers = [(name, value * sign) for name, value in zip(names, exponents, strict=True) if value * sign > 0]

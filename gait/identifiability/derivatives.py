@@ -11,30 +11,30 @@ import numpy as np
 from gait.errors import InputError
 
 Model = Callable[[np.ndarray], np.ndarray]
-"""Noise-free outputs [batch, n] of parameters [batch, p]; a row of NaN where there are none."""
+"""Noise-free outputs [batch, n] of parameters [batch, p], with a row of NaN where there are none."""
 
 STEPS = 1e-2 * 0.25 ** np.arange(9)
-"""Steps tried, as fractions of a parameter's unit: from where the curvature shows to where the rounding does."""
+"""Steps tried, as fractions of a parameter's unit: from those that show curvature to those that show rounding."""
 CHECKING_STEPS = STEPS[1:3]
 """Steps that are enough to see whether a complex step can be trusted."""
 MEASURABLE = 1e-3
 """A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
 _COMPLEX_STEP = 1e-25
-_RISEN = 30.0  # disagreement that has risen to this many times its lowest is by rounding
+_RISEN = 30.0  # a disagreement of this many times the lowest is due to rounding
 
 
 @dataclasses.dataclass(frozen=True)
 class Jacobians:
-    """Derivatives of the outputs at u of the points; the others have been set aside.
+    """Derivatives of the outputs at u of the points. The other points have been set aside.
 
     Attributes:
-        kept: which points these are, indices [u].
+        kept: indices of the u points.
         points: shape [u, p].
         outputs: shape [u, n].
         values: derivatives by the parameters, shape [u, n, p].
-        errors: how far off each may be, shape [u, n, p].
+        errors: possible error of each derivative, shape [u, n, p].
         method: "central differences" or "complex step".
-        set_aside: number of points at which the model has no outputs, or its steps do not agree.
+        set_aside: number of points at which the model has no outputs, or the steps do not agree.
     """
 
     kept: np.ndarray
@@ -46,14 +46,14 @@ class Jacobians:
     set_aside: int
 
     def rows(self, chosen: np.ndarray) -> Jacobians:
-        """The same for some of the outputs only."""
+        """Derivatives of some of the outputs only, by their indices."""
         return dataclasses.replace(
             self, outputs=self.outputs[:, chosen], values=self.values[:, chosen], errors=self.errors[:, chosen]
         )
 
 
 def evaluate(model: Model, points: np.ndarray) -> np.ndarray:
-    """The model's outputs [batch, n], checked for their shape."""
+    """Outputs of the model [batch, n], checked for their shape."""
     outputs = np.asarray(model(points))
     if outputs.ndim != 2 or len(outputs) != len(points) or outputs.shape[1] == 0:
         raise InputError(
@@ -66,8 +66,8 @@ def evaluate(model: Model, points: np.ndarray) -> np.ndarray:
 def units(points: np.ndarray) -> np.ndarray:
     """Natural size of a step of each parameter at each point, shape [points, p].
 
-    The parameter's own value where it has one sign at all points, so that no step changes it; else
-    its spread.
+    It is the parameter's own value where it has one sign at all points, so that no step changes the sign, and
+    otherwise its spread.
     """
     spread = points.std(axis=0)
     one_sign = (points > 0).all(axis=0) | (points < 0).all(axis=0)
@@ -78,11 +78,11 @@ def units(points: np.ndarray) -> np.ndarray:
 def jacobians(model: Model, points: np.ndarray) -> Jacobians:
     """Derivatives of a model at some points.
 
-    Central differences at a ladder of steps. Of two successive ones that agree best, the finer is
-    the derivative, and their disagreement is its error: the truncation error of the coarser is
-    many times that of the finer, and the rounding error of the finer is the larger one. Where the
-    model also takes complex numbers, and its complex step agrees with differences at two steps, it
-    takes their place, its error being what a change of the last digits does to it.
+    Central differences are taken at a ladder of steps. Of the two successive ones that agree best, the finer
+    is the derivative, and their disagreement is its error: the truncation error of the coarser is many times
+    that of the finer, and the rounding error of the finer is the larger one. If the model also takes complex
+    numbers, and its complex step agrees with differences at two steps, the complex step takes their place. Its
+    error is then the effect of a change of the last digits.
 
     Args:
         model: see `Model`.
@@ -117,19 +117,19 @@ def _differences(model: Model, points: np.ndarray, outputs, unit, steps) -> tupl
     moved = np.broadcast_to(points[:, None, :], (*moves.shape, parameters)).copy()
     diagonal = np.arange(parameters)
     moved[..., diagonal, diagonal] += moves
-    # What was asked for and what floating point made of it are not the same step.
+    # Floating point makes another step of the one that was asked for.
     width = moved[:, 0][..., diagonal, diagonal] - moved[:, 1][..., diagonal, diagonal]
     there = evaluate(model, moved.reshape(-1, parameters)).reshape(*moves.shape, -1)
     with np.errstate(invalid="ignore", over="ignore"):
         slopes = (there[:, 0] - there[:, 1]) / width[..., None]  # [steps, points, p, n]
         rounding = np.finfo(float).eps * np.abs(outputs)[:, None, :] / (width[1:] / 2)[..., None]
         apart = np.abs(slopes[1:] - slopes[:-1])
-        # A finer step has a rounding error so much larger; with it, agreement by chance is rarer.
+        # A finer step has a rounding error so much larger. Taking it into account makes agreement by chance rarer.
         finer = np.append(apart[1:], apart[-1:], axis=0) * (steps[1:] / steps[:-1]).reshape(-1, 1, 1, 1)
         errors = np.fmax(np.maximum(apart, rounding), finer)
         size = np.linalg.norm(errors, axis=-1)
     size[~np.isfinite(size)] = np.inf
-    # Beyond the steps at which rounding has set in, outputs may not change at all, and agree on nothing.
+    # Once rounding has set in, finer steps may change no output at all and agree on a slope of zero.
     size[size > _RISEN * np.minimum.accumulate(size, axis=0)] = np.nan
     size[np.isnan(np.add.accumulate(size, axis=0))] = np.inf
     best = np.argmin(size, axis=0)[None, ..., None]
@@ -137,7 +137,7 @@ def _differences(model: Model, points: np.ndarray, outputs, unit, steps) -> tupl
 
 
 def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Derivatives and their errors, each [points, n, p], or None if the model does not take complex numbers."""
+    """Derivatives and their errors, each [points, n, p]; None if the model does not take complex numbers."""
     count, parameters = points.shape
     step = _COMPLEX_STEP * unit
     digits = np.array([0.0, 4.0])[:, None, None] * np.finfo(float).eps * points
@@ -148,7 +148,7 @@ def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[n
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
             outputs = np.asarray(model(moved.reshape(-1, parameters)))
-        except Exception:  # foreign code, asked for what it need not offer: any refusal will do
+        except Exception:  # foreign code may refuse complex numbers in any way
             return None
     if not np.iscomplexobj(outputs) or outputs.shape[:1] != (moved.size // parameters,):
         return None

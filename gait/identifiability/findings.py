@@ -1,20 +1,20 @@
-"""What an analysis has found, as numbers and in plain words."""
+"""Findings of an analysis, as numbers and in plain words."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.symmetries import Counterexample
+from gait.identifiability.wording import finite, listed, percent
 
 
-class Verdict(enum.StrEnum):
-    """What can be known of a parameter."""
+class Identifiability(enum.StrEnum):
+    """How well a parameter can be known from the outputs."""
 
     RECOVERABLE = "recoverable"
     COMBINATION = "only in combination"
@@ -24,33 +24,39 @@ class Verdict(enum.StrEnum):
     UNDECIDED = "undecided"
 
 
+Verdict = Identifiability
+"""Other name of `Identifiability`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What an analysis has found; made by `gait.identifiability.analyse`.
+    """Findings of an analysis; made by `gait.identifiability.analyse`.
 
     Attributes:
-        names: of the p parameters.
-        points: number of points used; `set_aside` more had no sound derivatives.
-        spectrum: singular values of R^(-1/2) J D, medians over the points, shape [p]; `tolerance`: the
-            largest that a value of zero may have been measured as, shape [p].
-        gap: the last singular value that counts over the first that does not; at the worst point.
+        names: names of the p parameters.
+        points: number of points used.
+        set_aside: number of points without sound derivatives, which were left out.
+        spectrum: singular values of R^(-1/2) J D, medians over the points, shape [p].
+        tolerance: largest singular values that zero could show, given the errors of the derivatives, shape [p].
+        gap: the last singular value that counts over the first that does not, at the worst point.
         rank: number of independent functions of the parameters that can be known; None if undecided.
-        verdicts: of each parameter, see `Verdict`.
-        uniqueness: of each parameter, the part of its effect that no other can imitate, 0..1.
-        combinations: products of powers that can be known, in the given noise if there is one, and determine
-            all others that can, as text; None if what cannot be known is no scaling, or is undecided.
-        exponents: of these products, shape [combinations, p], or None.
-        combinations_without_noise: the same if there were no noise.
+        verdicts: `Identifiability` of each parameter.
+        uniqueness: for each parameter, the share of its effect that no other can imitate, 0 to 1.
+        combinations: products of powers that can be known and determine all others that can, as text; in the given
+            noise, if there is one. None if what cannot be known is not a scaling, or is undecided.
+        exponents: exponents of these products, shape [combinations, p], or None.
+        combinations_without_noise: combinations that could be known if there were no noise.
+        exponents_without_noise: exponents of these products, shape [combinations, p], or None.
         directions: orthonormal directions without influence, in logarithms of the parameters,
             shape [points, p - rank, p]; None if the rank is undecided.
-        cramer_rao: smallest standard deviation of any unbiased estimate of each parameter and combination,
-            median over the points, inf where there is none; for noise of one unit if none was given.
+        cramer_rao: smallest standard deviation of any unbiased estimate of each parameter and combination, median
+            over the points, infinite where no estimate is possible; for noise of one unit if none was given.
         linear_ceiling: share of each parameter's prior variance that any estimator can explain, as if the
             model were linear and the prior Gaussian.
         counterexample: two sets of parameters with the same outputs, or None.
-        reasons: what is ambiguous about a parameter, in words, by its name.
-        method: how derivatives were computed.
-        seed: of random choices.
+        reasons: for each ambiguous parameter, what is ambiguous about it, in words.
+        method: method of differentiation.
+        seed: key of the random choices.
         linear: the model near the points, for further questions.
     """
 
@@ -61,11 +67,12 @@ class Report:
     tolerance: np.ndarray
     gap: float
     rank: int | None
-    verdicts: dict[str, str]
+    verdicts: dict[str, Identifiability]
     uniqueness: dict[str, float]
     combinations: list[str] | None
     exponents: np.ndarray | None
     combinations_without_noise: list[str] | None
+    exponents_without_noise: np.ndarray | None
     directions: np.ndarray | None
     cramer_rao: dict[str, float]
     linear_ceiling: dict[str, float]
@@ -75,15 +82,22 @@ class Report:
     seed: int
     linear: Linearisation
 
-    def combinations_with(self, name: str) -> list[str]:
-        """Those of the combinations in which a parameter occurs."""
-        if self.combinations is None:
+    def combinations_with(self, *names: str) -> list[str]:
+        """The combinations in which any of some parameters occurs."""
+        return self._with(names, self.combinations, self.exponents)
+
+    def combinations_without_noise_with(self, *names: str) -> list[str]:
+        """The combinations, if there were no noise, in which any of some parameters occurs."""
+        return self._with(names, self.combinations_without_noise, self.exponents_without_noise)
+
+    def _with(self, names: Sequence[str], combinations: list[str] | None, exponents: np.ndarray | None) -> list[str]:
+        if combinations is None or exponents is None:
             return []
-        i = self.names.index(name)
-        return [text for text, e in zip(self.combinations, self.exponents, strict=True) if e[i]]
+        columns = [self.names.index(name) for name in names]
+        return [text for text, e in zip(combinations, exponents, strict=True) if np.any(e[columns])]
 
     def to_dict(self) -> dict:
-        """The findings as numbers and text for JSON, in which what is unbounded or undefined is None."""
+        """The findings as numbers and text for JSON. Unbounded and undefined numbers are None."""
         example = self.counterexample
         return {
             "names": list(self.names),
@@ -117,41 +131,26 @@ class Report:
         return [_sentence(self, name) for name in self.names]
 
 
-def finite(value: float) -> float | None:
-    """A number for JSON, which knows neither infinity nor NaN: None in their place."""
-    return float(value) if math.isfinite(value) else None
-
-
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """Words as in a sentence: "a, b and c"."""
-    if len(words) < 2:
-        return "".join(words) or "nothing"
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
 def _sentence(report: Report, name: str) -> str:
     verdict = report.verdicts[name]
-    if verdict == Verdict.RECOVERABLE:
-        return (
-            f"{name} can be recovered; {100.0 * report.uniqueness[name]:.2g} % of its effect is like that of no other "
-            "parameter."
-        )
-    if verdict == Verdict.DEAD:
+    if verdict == Identifiability.RECOVERABLE:
+        share = percent(report.uniqueness[name])
+        return f"{name} can be recovered: {share} of its effect cannot be imitated by other parameters."
+    if verdict == Identifiability.DEAD:
         return f"{name} has no influence on the outputs: nothing can be known of it."
-    if verdict == Verdict.AMBIGUOUS:
+    if verdict == Identifiability.AMBIGUOUS:
         return f"{name} can be recovered up to {report.reasons[name]}."
-    if verdict == Verdict.LOST:
+    if verdict == Identifiability.LOST:
         left = report.combinations_with(name)
-        rest = f": there is only {listed(left)}" if left else ""
-        return f"{name} could be recovered without noise, but is lost in this one{rest}."
-    if verdict == Verdict.UNDECIDED:
-        return f"{name}: undecided. The derivatives are not known well enough to tell a small influence from none."
-    if report.combinations is None:
+        rest = f", and only {listed(left)} can be known" if left else ""
+        return f"{name} could be recovered without noise. It is lost in this noise{rest}."
+    if verdict == Identifiability.UNDECIDED:
+        return f"{name} is undecided: the derivatives are not accurate enough to tell a small influence from none."
+    if report.combinations_without_noise is None:
         return (
-            f"{name} cannot be known by itself: other parameters can make up for any change of it, though not as a "
+            f"{name} cannot be known by itself: other parameters can compensate for any change of it, but not by a "
             "scaling."
         )
-    left = report.combinations_with(name)
-    if left:
+    if left := report.combinations_without_noise_with(name):
         return f"{name} cannot be known by itself, however good the data: only {listed(left)} can."
-    return f"{name} cannot be known, nor can any product of it with others."
+    return f"{name} cannot be known, and no product of it with other parameters can."

@@ -1,4 +1,4 @@
-"""A forward model near some points: what its derivatives say can be known, and how well.
+"""Linearisation of a forward model near some points: which parameters its derivatives determine, and how well.
 
 Let J be the derivatives of the outputs, R the covariance of their noise and D the standard deviations
 of the prior. Everything follows from the singular values and vectors of R^(-1/2) J D: a direction of
@@ -18,14 +18,14 @@ from gait.identifiability.derivatives import Jacobians
 SAFETY = 3.0
 """Measured errors of derivatives times this are bounds on them."""
 SOLVER = 1e-6
-"""Models that are solved numerically are rarely more accurate: a singular value below this part of the largest, though
-measured well, may be the solver's and not the model's."""
+"""Models that are solved numerically are rarely more accurate: a singular value below this part of the largest may be
+the solver's and not the model's, even if it is measured well."""
 MARGIN = 10.0
-"""A singular value counts as not zero from this many times its possible error on; between, nobody knows."""
+"""A singular value of this many times its possible error is not zero. Between once and this, it is undecided."""
 
 
 def whitening(noise, outputs: np.ndarray) -> np.ndarray:
-    """R^(-1/2): shape [n] for independent noise, [n, n] for a covariance matrix.
+    """Computes R^(-1/2): shape [n] for independent noise, [n, n] for a covariance matrix.
 
     Without noise, outputs are measured by their own spread, so that those in newtons do not hide
     those in metres.
@@ -39,21 +39,23 @@ def whitening(noise, outputs: np.ndarray) -> np.ndarray:
         spread = np.maximum(outputs.std(axis=0), 1e-6 * np.sqrt(np.mean(outputs**2, axis=0)))
         return np.divide(1.0, spread, out=np.zeros(count), where=spread > 0.0)
     noise = np.asarray(noise, float)
-    rule = f"The noise is a standard deviation, one for each of the {count} outputs, or their covariance matrix"
+    rule = f"Noise is one standard deviation, one for each of the {count} outputs, or their covariance matrix"
     if noise.ndim > 2 or (noise.ndim and noise.shape != (count,) * noise.ndim):
         raise InputError(f"{rule}. Received: shape {noise.shape}.")
     if noise.ndim < 2:
         if not (np.isfinite(noise) & (noise > 0)).all():
-            raise InputError(f"{rule}; standard deviations are positive. Received: {noise.min():g}.")
+            raise InputError(f"{rule}. All standard deviations are positive. Received: {noise.min():g}.")
         return 1.0 / np.broadcast_to(noise, (count,))
     try:
         return np.linalg.inv(np.linalg.cholesky(noise))
     except np.linalg.LinAlgError:
-        raise InputError(f"{rule}; a covariance matrix is symmetric and positive definite. It is not.") from None
+        raise InputError(
+            f"{rule}. A covariance matrix is symmetric and positive definite. Received: one that is not."
+        ) from None
 
 
 def whitened(white: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Outputs as columns [..., n, c] in units of the noise."""
+    """Expresses outputs as columns [..., n, c] in units of the noise."""
     return white[:, None] * columns if white.ndim == 1 else white @ columns
 
 
@@ -62,14 +64,14 @@ class Linearisation:
     """The model near u points, in units of noise and prior.
 
     Attributes:
-        jacobians: where, and the derivatives.
+        jacobians: the points and the derivatives there.
         sd: standard deviations of the prior, shape [p].
-        noisy: whether the units of the outputs are those of a noise; else they are arbitrary.
+        noisy: whether the outputs are in units of a noise. Otherwise their units are arbitrary.
         white: R^(-1/2), see `whitening`.
         scaled: R^(-1/2) J D, shape [u, n, p].
-        errors: of `scaled`, shape [u, n, p].
-        settled: the rank, if something else than the derivatives has settled it.
-        doubted: whether something else contradicts them, so that the rank is undecided.
+        errors: possible errors of `scaled`, shape [u, n, p].
+        settled: the rank, if something other than the derivatives has settled it.
+        doubted: whether something else contradicts the derivatives, so that the rank is undecided.
     """
 
     jacobians: Jacobians
@@ -92,7 +94,7 @@ class Linearisation:
 
     @functools.cached_property
     def _decomposed(self) -> tuple[np.ndarray, np.ndarray]:
-        """Singular values [u, p], falling, and as columns the directions of parameters [u, p, p]."""
+        """Singular values [u, p], falling, and the directions of parameters as columns [u, p, p]."""
         missing = max(0, self.scaled.shape[2] - self.scaled.shape[1])
         triangles = np.linalg.qr(np.pad(self.scaled, ((0, 0), (0, missing), (0, 0))), mode="r")
         _, values, directions = np.linalg.svd(triangles)
@@ -105,17 +107,17 @@ class Linearisation:
 
     @property
     def directions(self) -> np.ndarray:
-        """The directions that belong to them, as columns, in units of the prior, shape [u, p, p]."""
+        """Directions that belong to the singular values, as columns, in units of the prior, shape [u, p, p]."""
         return self._decomposed[1]
 
     @functools.cached_property
     def tolerances(self) -> np.ndarray:
-        """What the measured errors of the derivatives make of a singular value of zero, shape [u, p]."""
+        """Largest singular values that zero could show, given the errors of the derivatives, shape [u, p]."""
         return SAFETY * np.linalg.norm(self.errors @ np.abs(self.directions), axis=1)
 
     @functools.cached_property
     def ranks(self) -> tuple[np.ndarray, np.ndarray]:
-        """At each point, how many singular values are certainly not zero, and may be not zero; shape [u] each."""
+        """Numbers of singular values that are certainly not zero, and that may not be zero, shape [u] each."""
         if self.settled is not None:
             return (np.full(len(self.scaled), self.settled),) * 2
         certain = (self.spectra > MARGIN * self.tolerances) & (self.spectra > SOLVER * self.spectra[:, :1])
@@ -123,15 +125,15 @@ class Linearisation:
         return np.sum(certain, axis=1), np.sum(possible, axis=1)
 
     def settle(self, rank: int) -> Linearisation:
-        """The same with a given rank."""
+        """Replaces the rank by a given one."""
         return dataclasses.replace(self, settled=rank)
 
     def doubt(self) -> Linearisation:
-        """The same with an undecided rank."""
+        """Makes the rank undecided."""
         return dataclasses.replace(self, settled=None, doubted=True)
 
     def vanishes(self, changes: np.ndarray) -> bool:
-        """Whether outputs do not change along some directions, as far as derivatives and solver can tell.
+        """Checks that outputs do not change along some directions, as far as derivatives and solver can tell.
 
         Args:
             changes: one direction at each point, in units of the prior, shape [u, p].
@@ -142,11 +144,11 @@ class Linearisation:
 
     @functools.cached_property
     def agreeing(self) -> np.ndarray:
-        """Indices of the points that agree on one rank; none, if it is undecided.
+        """Indices of the points that agree on one rank; none if it is undecided.
 
-        The rank is the largest that is certain at a point, if all others confirm it, and half of them at
-        least. A point whose derivatives are too inaccurate to show the smallest of the singular values that
-        count at the others has no say.
+        The rank is the largest that is certain at a point, if all others confirm it, which must be at least half
+        of the points. A point has no say if its derivatives are too inaccurate to show the smallest of the
+        singular values that count at the others.
         """
         surely, maybe = self.ranks
         decided = surely == maybe
@@ -165,12 +167,12 @@ class Linearisation:
 
     @property
     def _speaking(self) -> np.ndarray:
-        """The agreeing points, or all."""
+        """Indices of the agreeing points, or of all if none agree."""
         return self.agreeing if len(self.agreeing) else np.arange(len(self.scaled))
 
     @property
     def gap(self) -> float:
-        """The last singular value that counts over the first that does not, or over what that might be; smallest."""
+        """Smallest ratio of the last singular value that counts to the next one, or to what that could be."""
         if not self.rank:
             return float("nan")
         values, beyond = self.spectra[self.agreeing], self.tolerances[self.agreeing]
@@ -181,7 +183,7 @@ class Linearisation:
 
     @functools.cached_property
     def dead(self) -> np.ndarray:
-        """Which parameters have no influence at any point, shape [p]."""
+        """Marks the parameters that have no influence at any point, shape [p]."""
         influence = np.linalg.norm(self.scaled, axis=1)
         if self.doubted:
             return np.zeros(influence.shape[1], bool)
@@ -200,9 +202,9 @@ class Linearisation:
     # Functions of the parameters -------------------------------------------------------------
 
     def is_known(self, gradients: np.ndarray) -> bool | None:
-        """Whether a function of the parameters can be known from the outputs; None if that is undecided.
+        """Checks whether a function of the parameters can be known from the outputs; None if that is undecided.
 
-        It can, if it does not change along any direction without influence.
+        It can be known if it does not change along any direction without influence.
 
         Args:
             gradients: its derivatives, shape [u, p].
@@ -215,7 +217,7 @@ class Linearisation:
             if size == 0.0:
                 continue
             seen, rank = np.abs(gradient @ self.directions[u]) / size, surely[u]
-            # The directions themselves are known as well as errors are small beside the values that count.
+            # The directions are as uncertain as the errors are large beside the singular values that count.
             beyond = np.maximum(self.tolerances[u, rank:], self.spectra[u, rank:]).max(initial=0.0)
             blur = 0.0 if rank == 0 else MARGIN * beyond / self.spectra[u, rank - 1]
             known.append(np.linalg.norm(seen[rank:]) <= blur + 1e-9)
@@ -246,8 +248,8 @@ class Linearisation:
     def linear_ceiling(self, gradients: np.ndarray, scale: float = 1.0) -> float:
         """Share of the prior variance of a function that the outputs explain, in the mean over the points.
 
-        As if the model were linear and the prior Gaussian: 1 - c^T (D^-2 + F)^-1 c / c^T D² c. Without
-        noise in the analysis, the limit of vanishing noise.
+        It is computed as if the model were linear and the prior Gaussian: 1 - c^T (D^-2 + F)^-1 c / c^T D² c.
+        In an analysis without noise, it is the limit of vanishing noise.
 
         Args:
             gradients: derivatives c of the function, shape [u, p].
@@ -259,9 +261,9 @@ class Linearisation:
         return float(1.0 - np.sum(along * left) / np.sum(along))
 
     def uniqueness(self) -> np.ndarray:
-        """c_i = 1 / (F_ii (F^-1)_ii): the part of each parameter's effect that no other can imitate, shape [p].
+        """Share of each parameter's effect that no other can imitate, c_i = 1 / (F_ii (F^-1)_ii), shape [p].
 
-        Medians over the points; 0 for a parameter that is not known by itself.
+        The median over the points, and 0 for a parameter that cannot be known by itself.
         """
         effect = np.linalg.norm(self.scaled, axis=1) ** 2
         parameters = self.scaled.shape[2]

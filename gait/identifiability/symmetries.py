@@ -1,7 +1,7 @@
-"""Changes of the parameters that leave the outputs alone, checked on the model itself.
+"""Changes of the parameters that change no output, checked on the model itself.
 
-Derivatives speak of small changes. Here parameters are changed by factors of two, exchanged or given
-another sign, and the model is asked again.
+Derivatives tell of small changes only. Here parameters are multiplied by factors of two, exchanged or given
+another sign, and the model is run again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from gait.identifiability.linearisation import SAFETY, SOLVER, Linearisation, wh
 
 FACTORS = (0.5, 2.0)
 EQUAL, EQUAL_TO_SOLVER = 1e-4, 1e-2
-"""Outputs count as unchanged if they change by less than this part of what the single changes alone would do: the
-latter where the derivatives have shown that there is no more than a solver's error to be seen."""
+"""Outputs count as unchanged if they change by less than this part of the effect of the single changes. The second
+number holds where the derivatives have shown nothing but a solver's error."""
 _MOST_SIGNS = 10  # parameters whose signs are changed in all combinations
 _PATH_STEPS, _PATH_STEP = 12, 0.1  # in units of the prior
 _CORRECTIONS, _CORRECTED = 4, 1e-10
@@ -25,11 +25,11 @@ _CORRECTIONS, _CORRECTED = 4, 1e-10
 
 @dataclasses.dataclass(frozen=True)
 class Counterexample:
-    """Two sets of parameters with one and the same outputs.
+    """Two sets of parameters with the same outputs.
 
     Attributes:
-        theta, other: shape [p].
-        difference: the largest difference between their outputs, in the outputs' unit.
+        theta, other: the two sets, shape [p].
+        difference: largest difference between their outputs, in the outputs' unit.
     """
 
     theta: np.ndarray
@@ -38,16 +38,16 @@ class Counterexample:
 
 
 def scaled(points: np.ndarray, weights: np.ndarray, factor: float) -> np.ndarray:
-    """Points [..., p] of which every parameter is multiplied by factor^w."""
+    """Multiplies every parameter of points [..., p] by factor^w."""
     return points * factor ** np.asarray(weights, float)
 
 
 def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndarray) -> Counterexample | None:
-    """The least favourable pair of points a scaling apart; None if the outputs change along it, or between two.
+    """Finds the pair of points a scaling apart whose outputs differ most; None if outputs change by the scaling.
 
     Args:
         model: see `gait.identifiability.derivatives.Model`.
-        linear: the model near some points, all of which are tried, with factors of 0.5 and 2.
+        linear: the model near some points. All of them are tried, with factors of 0.5 and 2.
         weights: exponent of the scaling for each parameter, shape [p].
     """
     points, outputs = linear.jacobians.points, linear.jacobians.outputs
@@ -67,7 +67,7 @@ def scaling_counterexample(model: Model, linear: Linearisation, weights: np.ndar
 
 
 def _unchanged(linear: Linearisation, u: int, other: np.ndarray, there: np.ndarray) -> bool:
-    """Whether the outputs at `other` are those at point u, beside what the single changes would do alone."""
+    """Compares the outputs at `other` with those at point u, on the scale of the effects of the single changes."""
     if not np.isfinite(there).all():
         return False
     near = linear.jacobians
@@ -81,18 +81,22 @@ def _unchanged(linear: Linearisation, u: int, other: np.ndarray, there: np.ndarr
 
 
 def path_counterexample(model: Model, linear: Linearisation, u: int, generator) -> Counterexample | None:
-    """Two points on a curve along which the outputs do not change, followed step by step from point u.
+    """Finds two points on a curve along which the outputs do not change, followed step by step from point u.
 
-    Every step goes along the directions without influence, and is corrected until the outputs are
-    those of the beginning. The curve may end where the model has no outputs any more. None if it does so at
-    once, or if the outputs change for all that.
+    Every step goes along the directions without influence and is then corrected until the outputs are those at
+    the start. The curve may end where the model has no outputs.
 
     Args:
         model: see `gait.identifiability.derivatives.Model`.
         linear: the model near some points, with a rank.
-        u: which of them to begin at.
-        generator: for the choice among several directions.
+        u: index of the point to start from.
+        generator: source of the choice among several directions.
+
+    Returns:
+        The two ends of the curve. None if it ends at once, or if the outputs change along it.
     """
+    if linear.rank is None:
+        return None
     theta, wanted, rank = linear.jacobians.points[u], linear.jacobians.outputs[u], linear.rank
     here, best = theta, None
     direction = linear.null_space(u) @ generator.normal(size=len(theta) - rank)
@@ -119,15 +123,18 @@ def path_counterexample(model: Model, linear: Linearisation, u: int, generator) 
 
 
 def ambiguous(model: Model, linear: Linearisation, candidates: np.ndarray) -> dict[int, str]:
-    """Parameters that have another value with the same outputs, though none nearby; with the reason in words.
+    """Finds parameters that have another value with the same outputs, but none nearby.
 
-    Tried are other signs, of parameters that have both signs among the points, and exchanges of two
-    parameters whose ranges overlap. What has not been tried is not excluded.
+    It tries other signs of parameters that have both signs among the points, and exchanges of two parameters
+    whose ranges overlap. Other ambiguities are possible.
 
     Args:
         model: see `gait.identifiability.derivatives.Model`.
         linear: the model near some points.
-        candidates: indices of the parameters that can be known otherwise.
+        candidates: indices of the parameters that can be known but for an ambiguity.
+
+    Returns:
+        What is ambiguous about a parameter, in words, by its index.
     """
     points = linear.jacobians.points
     found: dict[int, str] = {}

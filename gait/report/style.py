@@ -1,16 +1,19 @@
-"""What all figures have in common: colours, labels, how they are saved."""
+"""Common style of all figures: colours, labels, and how they are saved."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from matplotlib.figure import Figure
 
-from gait import files
-from gait.files import AnyPath
 from gait.parameters import QUANTITIES
+from gait.storage import files
+from gait.storage.files import AnyPath
 
-TRUTH, NETWORK, BEST = "0.55", "#1f5fa8", "#d1495b"
-"""Colours: what is so, what the network says, what is the best anyone could say."""
-STYLE = {
+TRUTH, NETWORK, BEST, SECOND = "0.55", "#1f5fa8", "#d1495b", "#2a9d5c"
+"""Colours of the truth, of a network's answers, of the best possible answers, and of a second quantity."""
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -20,19 +23,24 @@ STYLE = {
 
 
 def mathematical(text: str) -> str:
-    """A symbol of `gait.parameters` as matplotlib writes formulas: l0 becomes an ell with an index."""
-    name, index = (text[:-1], text[-1]) if text[-1].isdigit() else (text, "")
-    name = {"l": r"\ell", "vx": "v_x", "vy": "v_y"}.get(name, name)
-    return f"${{{name}}}_{index}$" if index else f"${name}$"
+    """A symbol, or a product of symbols, as matplotlib writes formulas: l0, l02, vx0 and k2/m with their indices."""
+
+    def factor(found: re.Match) -> str:
+        letters, digits = found.groups()
+        name = {"l": r"\ell"}.get(letters[0], letters[0])
+        index = letters[1:] + ",".join(digits)
+        return f"{name}_{{{index}}}" if index else name
+
+    return f"${re.sub('([A-Za-z]+)([0-9]*)', factor, text)}$"
 
 
 def symbol(name: str) -> str:
-    """Symbol of a quantity, as matplotlib writes formulas."""
+    """The symbol of a quantity, as matplotlib writes formulas."""
     return mathematical(QUANTITIES[name].symbol)
 
 
 def axis_label(name: str, prefix: str = "") -> str:
-    """Label of an axis that shows a quantity, with symbol and unit."""
+    """The label of an axis that shows a quantity, with symbol and unit."""
     quantity = QUANTITIES[name]
     words = f"{prefix} {quantity.label}".strip()
     return f"{words[0].upper()}{words[1:]} {symbol(name)} [{quantity.unit}]"

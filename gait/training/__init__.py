@@ -1,17 +1,5 @@
-"""Fitting the network: data feed, history and checkpoints, device strategy and the finished model."""
+"""Training: settings and run folders, network, data feed, training state, fitting."""
 
-from gait.training.feed import Feed, Moments
-from gait.training.fitting import choose_strategy, compiled_network, estimator, train, use_threads_well
-from gait.training.journal import R2, Journal
+import lazy_loader
 
-__all__ = [
-    "R2",
-    "Feed",
-    "Journal",
-    "Moments",
-    "choose_strategy",
-    "compiled_network",
-    "estimator",
-    "train",
-    "use_threads_well",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,25 +7,26 @@ import functools
 import math
 import operator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from gait import dataset
+from gait.data.dataset import Dataset, Part
+from gait.data.records import parse
 from gait.errors import InputError
-from gait.machine import cores
-from gait.manifest import Manifest
-from gait.parameters import derive
-from gait.runs import Settings
+from gait.parameters import derive, named
+from gait.provenance import cores
+from gait.training.inputs import add_fixed_noise, noise_sd, scenario_inputs
+from gait.training.run import INFERENCE_BATCH
+from gait.training.settings import TrainingSettings
 
-VALIDATION_BATCH = 10_000
-"""Records in a batch when nothing is learned from them."""
 _STREAM_BUFFER = 50_000  # records kept for shuffling when the data do not fit in memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Moments:
-    """Mean and standard deviation of the columns of some rows; those of more rows are a sum.
+    """Mean and standard deviation of the columns of some rows; the sum of two is that of all their rows.
 
     Attributes:
         count: number of rows.
@@ -53,13 +54,17 @@ class Moments:
             self.squares + other.squares + shift**2 * (self.count * other.count / count),
         )
 
+    def with_noise(self, sd: np.ndarray) -> Moments:
+        """Moments to expect once noise of a standard deviation [columns] is added to the rows."""
+        return dataclasses.replace(self, squares=self.squares + self.count * sd**2)
+
     @property
     def sd(self) -> np.ndarray:
         """Standard deviations; 1 for a column that never changes, which standardises to 0."""
         sd = np.sqrt(self.squares / self.count)
         return np.where(sd > 1e-12 * np.maximum(np.abs(self.mean), 1.0), sd, 1.0)
 
-    def standardised(self, rows):
+    def standardised(self, rows: Any) -> Any:
         """Distances of float32 rows [n, columns] from the mean, in standard deviations; NumPy or TensorFlow alike.
 
         Both round alike, so the network sees the same numbers whichever way they come. An array is changed in place.
@@ -87,31 +92,37 @@ def _aligned_empty(shape: tuple[int, int]) -> np.ndarray:
 class Feed:
     """Standardised batches of a scenario: a fresh permutation in every epoch, known by seed and epoch alone.
 
+    If the scenario has noise, every batch of an epoch gets its own, known by seed, epoch and step; the validation
+    split always gets the same.
+
     Attributes:
         train, validation: `tf.data.Dataset` of (inputs, targets); `train` is the epoch `epoch`.
-        epoch: variable that selects the permutation.
+        epoch: variable that selects the permutation and the noise.
         steps: batches in an epoch; what is left over from the last whole batch waits for another epoch.
-        input_moments, target_moments: statistics of the training split.
+        width: number of inputs.
+        input_moments, target_moments: statistics of the training split, that of the noise included.
     """
 
-    def __init__(self, described: Manifest, settings: Settings):
-        self._described, self._scenario = described, settings.row
+    def __init__(self, dataset: Dataset, settings: TrainingSettings):
+        self._dataset, self._scenario = dataset, settings.scenario
         self._seed, self._batch = settings.seed, settings.batch_size
-        records = described.records("train")
+        records = dataset.count("train")
         if settings.batch_size > records:
             raise InputError(
                 f"A batch must not be larger than the training split, which has {records:,} records. "
                 f"Received: --batch_size={settings.batch_size}."
             )
         self.steps = records // settings.batch_size
+        self.width = len(self._scenario.inputs) * dataset.samples + len(self._scenario.measured)
+        self._noise_sd = noise_sd(self._scenario, self.width)
         # tf.data runs on the CPU, whatever the network runs on.
         with tf.device("CPU:0"):
-            self._build(settings)
+            self._build(in_memory=settings.cache == "memory")
 
-    def _build(self, settings: Settings) -> None:
+    def _build(self, in_memory: bool) -> None:
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-        inputs, targets = self._read("train", keep=settings.cache == "memory")
-        of_an_epoch = self._permuted(inputs, targets) if settings.cache == "memory" else self._streamed()
+        inputs, targets = self._read("train", keep=in_memory)
+        batches_of = self._permuted(inputs, targets) if in_memory else self._streamed()
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         # To rewrite a graph, tf.data copies the tensors in it: here the whole split once more, for no gain in speed.
@@ -119,7 +130,7 @@ class Feed:
         # The variable is read when an iterator is made, which Keras does at the beginning of an epoch.
         self.train = (
             tf.data.Dataset.range(1)
-            .flat_map(lambda _: of_an_epoch(self.epoch))
+            .flat_map(lambda _: batches_of(self.epoch))
             .apply(tf.data.experimental.assert_cardinality(self.steps))
             .prefetch(tf.data.AUTOTUNE)
             .with_options(options)
@@ -131,62 +142,83 @@ class Feed:
 
         The moments to standardise with are those of the training split, which is read first.
         """
-        records, kept = self._described.records(split), None
-        if keep:
-            widths = len(self._scenario.inputs) * self._described.samples, len(self._scenario.targets)
-            kept = [_aligned_empty((records, width)) for width in widths]
+        scenario, names = self._scenario, self._dataset.parameters
+        widths = (self.width, len(scenario.targets)) if keep else ()
+        kept = [_aligned_empty((self._dataset.count(split), width)) for width in widths]
 
-        def take(part: dataset.Part) -> tuple[Moments, Moments] | None:
-            targets = self._targets(part.parameters)
-            if keep:
-                kept[0][part.rows], kept[1][part.rows] = part.inputs, targets
-            return (Moments.of(part.inputs), Moments.of(targets)) if split == "train" else None
+        def take(part: Part) -> tuple[Moments, Moments] | None:
+            parameters = named(names, part.parameters)
+            inputs, targets = scenario_inputs(scenario, part.inputs, parameters), self._targets(parameters)
+            for array, columns in zip(kept, (inputs, targets), strict=False):
+                array[part.rows] = columns
+            return (Moments.of(inputs), Moments.of(targets)) if split == "train" else None
 
-        taken = dataset.scan(self._described, split, self._scenario.inputs, take)
+        taken = self._dataset.scan(split, scenario.inputs, take)
         if split == "train":
             self.input_moments, self.target_moments = (
-                functools.reduce(operator.add, of) for of in zip(*taken, strict=True)
+                functools.reduce(operator.add, moments) for moments in zip(*taken, strict=True)
             )
-        if kept is None:
+            if self._noise_sd is not None:
+                self.input_moments = self.input_moments.with_noise(self._noise_sd)
+        else:
+            add_fixed_noise(scenario, kept[0], self._seed, split)
+        if not keep:
             return None, None
         for array, moments in zip(kept, (self.input_moments, self.target_moments), strict=True):
             _standardise(array, moments)
         # Through DLPack a tensor uses the array's memory; any other way, there would be a second gigabyte.
         return tuple(tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for array in kept)
 
-    def _targets(self, parameters):
-        """Targets [n, t] from parameters [n, 7]; numpy or TensorFlow alike."""
-        table = {name: parameters[:, i] for i, name in enumerate(self._described.parameters)}
-        columns = [derive(name, table) for name in self._scenario.targets]
-        return np.stack(columns, axis=1) if isinstance(parameters, np.ndarray) else tf.stack(columns, axis=1)
+    def _targets(self, parameters: dict[str, Any]) -> Any:
+        """Targets [n, t] from parameters by name, [n] each; NumPy or TensorFlow alike."""
+        columns: list[Any] = [derive(name, parameters) for name in self._scenario.targets]
+        return np.stack(columns, axis=1) if isinstance(columns[0], np.ndarray) else tf.stack(columns, axis=1)
+
+    def _noisy(self, batches: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+        """Batches of an epoch with fresh noise; the very same dataset for a scenario without noise."""
+        if self._noise_sd is None:
+            return batches
+        sd = np.float32(self._noise_sd / self.input_moments.sd)
+
+        def with_noise(step, batch):
+            inputs, targets = batch
+            # No key of a permutation: seeds are smaller.
+            key = [self._seed + 2**32, epoch * 2**32 + step]
+            return inputs + sd * tf.random.stateless_normal(tf.shape(inputs), key), targets
+
+        return batches.enumerate().map(with_noise, num_parallel_calls=tf.data.AUTOTUNE)
 
     def _permuted(self, inputs: tf.Tensor, targets: tf.Tensor):
         """An epoch from memory: rows are gathered by a permutation."""
 
-        def of_an_epoch(epoch):
+        def batches_of(epoch):
             order = tf.random.experimental.stateless_shuffle(tf.range(len(inputs)), seed=[self._seed, epoch])
             order = tf.reshape(order[: self.steps * self._batch], [self.steps, self._batch])
-            return tf.data.Dataset.from_tensor_slices(order).map(gathered, num_parallel_calls=tf.data.AUTOTUNE)
+            batches = tf.data.Dataset.from_tensor_slices(order).map(gathered, num_parallel_calls=tf.data.AUTOTUNE)
+            return self._noisy(batches, epoch)
 
         def gathered(rows):
             return tf.gather(inputs, rows), tf.gather(targets, rows)
 
-        return of_an_epoch
+        return batches_of
 
     def _streamed(self):
         """An epoch from disk: files in random order, several at a time, their records shuffled by the bufferful."""
-        paths = [str(self._described.folder / name) for name in self._described.shards("train")]
+        dataset, channels = self._dataset, self._scenario.inputs
+        paths = [str(dataset.folder / name) for name in dataset.shards("train")]
 
         def standardised(records):
-            inputs, parameters = dataset.parse(records, self._scenario.inputs, self._described.samples)
-            targets = tf.cast(self._targets(parameters), tf.float32)
+            inputs, parameters = parse(records, channels, dataset.samples)
+            table = {name: parameters[:, i] for i, name in enumerate(dataset.parameters)}
+            inputs = scenario_inputs(self._scenario, inputs, table)
+            targets = tf.cast(self._targets(table), tf.float32)
             return self.input_moments.standardised(inputs), self.target_moments.standardised(targets)
 
         def shuffled(epoch, i, buffer):
             order = tf.random.experimental.stateless_shuffle(buffer, seed=[self._seed, epoch * 2**32 + i])
             return tf.data.Dataset.from_tensor_slices(order)
 
-        def of_an_epoch(epoch):
+        def batches_of(epoch):
             order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seed=[self._seed, epoch])
             records = tf.data.Dataset.from_tensor_slices(order).interleave(
                 tf.data.TFRecordDataset, cycle_length=8, block_length=100, num_parallel_calls=tf.data.AUTOTUNE
@@ -194,17 +226,17 @@ class Feed:
             # Not `Dataset.shuffle`: under a global seed it does not take a seed that depends on the epoch.
             records = records.batch(_STREAM_BUFFER).enumerate().flat_map(lambda i, buffer: shuffled(epoch, i, buffer))
             records = records.batch(self._batch, drop_remainder=True)
-            return records.map(standardised, num_parallel_calls=tf.data.AUTOTUNE)
+            return self._noisy(records.map(standardised, num_parallel_calls=tf.data.AUTOTUNE), epoch)
 
-        return of_an_epoch
+        return batches_of
 
     def _in_order(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.data.Dataset:
         count = len(inputs)
-        batches = -(-count // VALIDATION_BATCH)
+        batches = -(-count // INFERENCE_BATCH)
 
         def rows(i):
-            first = i * VALIDATION_BATCH
-            last = tf.minimum(first + VALIDATION_BATCH, count)
+            first = i * INFERENCE_BATCH
+            last = tf.minimum(first + INFERENCE_BATCH, count)
             return inputs[first:last], targets[first:last]
 
         return tf.data.Dataset.range(batches).map(rows).prefetch(1)

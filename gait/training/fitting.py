@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
-import numpy as np
+import pandas as pd
 import tensorflow as tf
 
-from gait import dataset, files, manifest, provenance, runs
-from gait.files import AnyPath
-from gait.machine import cores
-from gait.manifest import Manifest
-from gait.network import dense_network, in_physical_units
-from gait.runs import Run, Settings
-from gait.training.feed import VALIDATION_BATCH, Feed
-from gait.training.journal import R2, Journal
+from gait import provenance
+from gait.data.dataset import Dataset, open_dataset
+from gait.provenance import cores
+from gait.storage import files
+from gait.storage.files import AnyPath
+from gait.training.feed import Feed
+from gait.training.network import dense_network, in_physical_units
+from gait.training.run import Run, TrainingResult, load_run
+from gait.training.settings import RunConfig, TrainingSettings
+from gait.training.state import R2, TrainingState
 
 
 def choose_strategy(name: str) -> tf.distribute.Strategy:
-    """The device strategy of a name in `STRATEGIES`."""
+    """Chooses the device strategy of a name in `gait.training.settings.STRATEGIES`."""
     gpus = tf.config.list_logical_devices("GPU")
     if name == "mirrored" or (name == "auto" and gpus):
         return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
     return tf.distribute.get_strategy()
 
 
-def use_threads_well() -> None:
-    """One thread an operation, operations side by side: the layers are too small to be cut up further."""
+def configure_threads() -> None:
+    """Gives each operation one thread and runs operations side by side: the layers are too small to be cut further."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(cores())
@@ -35,58 +35,78 @@ def use_threads_well() -> None:
         return
 
 
-def train(data: AnyPath, folder: AnyPath, settings: Settings, verbose: int | str = "auto") -> dict:
+def train(
+    data: str | AnyPath | Dataset, folder: str | AnyPath, settings: TrainingSettings, verbose: int | str = "auto"
+) -> TrainingResult:
     """Trains a scenario's network on a dataset, or continues an interrupted training.
 
     Args:
-        data: dataset folder.
-        folder: run folder; gets config.json, history.csv, model.keras and result.json.
+        data: the dataset, or its folder.
+        folder: run folder; gets config.json, history.csv, model.keras, result.json and learning_curves.png.
         settings: what to train and how.
         verbose: see `keras.Model.fit`.
 
     Returns:
-        Content of result.json: epochs, best epoch and its validation loss, seconds, peak memory.
+        Epochs, best epoch and its validation loss, seconds, peak memory: the content of result.json.
 
     Raises:
         InputError: if the data or the folder do not fit the settings, or if training diverges.
     """
-    described = manifest.read(data)
-    dataset.require_channels(described, settings.row.inputs)
-    config = runs.configuration(settings, described)
-    runs.check_same_run(folder, config)
-    run = Run(folder)
-    if runs.is_finished(run):
-        return _finished(run)
-    use_threads_well()
+    dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    run = Run(files.as_path(folder) if isinstance(folder, str) else folder)
+    dataset.require(settings.scenario.inputs)
+    config = RunConfig.of(settings, dataset)
+    run.check_same(config)
+    if run.is_finished():
+        return _finished(run, dataset)
+    configure_threads()
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
-    feed = Feed(described, settings)
-    files.make_folder(folder)
-    with files.locked(folder):
+    feed = Feed(dataset, settings)
+    files.make_folder(run.folder)
+    with files.locked(run.folder):
         # Once more: while the data were read, another process may have come first.
-        runs.check_same_run(folder, config)
-        if runs.is_finished(run):
-            return _finished(run)
-        files.write_sealed(run.config, config)
-        run.result.unlink(missing_ok=True)  # of a model that is gone
-        return _train_locked(run, settings, described, feed, verbose)
+        run.check_same(config)
+        if not run.is_finished():
+            files.write_sealed(run.config, config.to_dict())
+            run.result.unlink(missing_ok=True)  # of a model that is gone
+            result = _train_locked(run, settings, feed, verbose)
+            _draw_learning_curves(run, run.read_history(), settings, dataset)
+            return result
+    return _finished(run, dataset)
 
 
-def _finished(run: Run) -> dict:
-    result = runs.read_finished(run.folder).result
-    run.checkpoint.unlink(missing_ok=True)  # a kill may have come between the result and this
-    return result
+def _finished(run: Run, dataset: Dataset) -> TrainingResult:
+    """Result of a run that was finished before, with whatever a kill has left undone after it."""
+    finished = load_run(run.folder)
+    if run.checkpoint.exists() or not run.learning_curves.exists():
+        with files.locked(run.folder):
+            run.checkpoint.unlink(missing_ok=True)
+            if not run.learning_curves.exists():
+                _draw_learning_curves(run, finished.history, finished.config.settings, dataset)
+    return finished.result
 
 
-def _train_locked(run: Run, settings: Settings, described: Manifest, feed: Feed, verbose) -> dict:
+def _draw_learning_curves(run: Run, history: pd.DataFrame, settings: TrainingSettings, dataset: Dataset) -> None:
+    """Draws the history of a run beside the highest possible R² of its scenario."""
+    from gait.limits.analysis import analyse_scenario  # only now: neither this nor matplotlib is needed to train
+    from gait.report.learning_curves import plot_learning_curves
+    from gait.report.style import save
+
+    analysis = analyse_scenario(settings.scenario, dataset.priors, dataset.settings)
+    ceilings = {target: analysis.ceilings[target] for target in settings.scenario.targets}
+    save(plot_learning_curves(history, ceilings), run.learning_curves)
+
+
+def _train_locked(run: Run, settings: TrainingSettings, feed: Feed, verbose: int | str) -> TrainingResult:
     strategy = choose_strategy(settings.strategy)
     with strategy.scope():
-        core = compiled_network(settings, feed.steps, described.samples, strategy)
-        targets = settings.row.targets
+        core = compiled_network(settings, feed.width, feed.steps, strategy)
+        targets = settings.scenario.targets
         columns = [p + name for name in ("loss", *(f"r2_{t}" for t in targets)) for p in ("", "val_")]
-        journal = Journal(run, feed, settings.checkpoint_every, columns)
-        journal.set_model(core)
-        finished = journal.resume()
+        state = TrainingState(run, feed, settings.checkpoint_every, columns)
+        state.set_model(core)
+        finished = state.resume()
     if finished < settings.epochs:
         core.fit(
             feed.train,
@@ -94,40 +114,49 @@ def _train_locked(run: Run, settings: Settings, described: Manifest, feed: Feed,
             validation_data=feed.validation,
             initial_epoch=finished,
             epochs=settings.epochs,
-            callbacks=[journal],
+            callbacks=[state],
             verbose=verbose,
         )
     # Not the compiled network itself: its metric would be saved with it, and plain Keras does not know it.
-    best = new_network(settings, described.samples)
-    best.set_weights(journal.best_weights)
+    best = new_network(settings, feed.width)
+    best.set_weights(state.best_weights)
     inputs, outputs = feed.input_moments, feed.target_moments
     model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
     with files.replacing(run.model) as temporary:
         model.save(temporary)
-    result = {
-        "epochs": settings.epochs,
-        "best_epoch": journal.best_epoch,
-        "best_val_loss": journal.best_loss,
-        "seconds": float(runs.read_history(run)["seconds"].sum()),
-        "peak_memory_bytes": provenance.peak_memory(),
-        "model_sha256": files.sha256(run.model),
-        "history_sha256": files.sha256(run.history),
-    }
-    files.write_sealed(run.result, result)
+    result = TrainingResult(
+        epochs=settings.epochs,
+        best_epoch=state.best_epoch,
+        best_val_loss=state.best_loss,
+        seconds=float(run.read_history()["seconds"].sum()),
+        peak_memory_bytes=provenance.peak_memory(),
+        model_sha256=files.sha256(run.model),
+        history_sha256=files.sha256(run.history),
+    )
+    files.write_sealed(run.result, result.to_dict())
     run.checkpoint.unlink(missing_ok=True)
     return result
 
 
-def new_network(settings: Settings, samples: int) -> keras.Model:
-    """The scenario's network with fresh weights."""
-    row = settings.row
-    return dense_network(len(row.inputs) * samples, len(row.targets), settings.activation)
+def new_network(settings: TrainingSettings, width: int) -> keras.Model:
+    """Makes the scenario's network of so many inputs, with fresh weights."""
+    outputs = len(settings.scenario.targets)
+    return dense_network(width, outputs, settings.activation, settings.layers, settings.units)
 
 
-def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.distribute.Strategy) -> keras.Model:
-    """The scenario's network, ready to be fitted to standardised batches."""
-    core = new_network(settings, samples)
-    rate = settings.learning_rate
+def compiled_network(
+    settings: TrainingSettings, width: int, steps: int, strategy: tf.distribute.Strategy
+) -> keras.Model:
+    """Makes the scenario's network, ready to be fitted to standardised batches.
+
+    Args:
+        settings: what is trained and how.
+        width: number of inputs.
+        steps: batches in an epoch.
+        strategy: device strategy whose scope this is called in.
+    """
+    core = new_network(settings, width)
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
     elif settings.schedule == "inverse":
@@ -136,25 +165,10 @@ def compiled_network(settings: Settings, steps: int, samples: int, strategy: tf.
     core.compile(
         optimizer,
         loss="mse",
-        metrics=[R2(settings.row.targets)],
+        metrics=[R2(settings.scenario.targets)],
         # Several batches in one call of the graph. With several replicas, Keras fails at more than one.
         steps_per_execution=min(steps, 100) if strategy.num_replicas_in_sync == 1 else 1,
         jit_compile=False if not tf.config.list_logical_devices("GPU") else "auto",  # slower on a CPU
     )
     core.optimizer.build(core.trainable_variables)
     return core
-
-
-def estimator(run: Run) -> Callable[[np.ndarray], np.ndarray]:
-    """A finished run's network as a function.
-
-    Args:
-        run: see `gait.runs.read_finished`.
-
-    Returns:
-        Maps recordings, shape [n, c * samples], SI units, to targets in the run's order, shape [n, t], SI
-        units, float32.
-    """
-    with files.local_copy(run.model) as path:
-        model = keras.saving.load_model(path, compile=False)
-    return lambda inputs: model.predict(inputs, batch_size=VALIDATION_BATCH, verbose=0)

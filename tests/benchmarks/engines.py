@@ -7,6 +7,7 @@ worst error was found to stay within 1e-8 m; diffrax has none, see `peers.diffra
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import tempfile
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gait.integrators import reference
-from gait.model import Outcome
 from gait.parameters import NAMES
-from gait.population import Population
+from gait.simulation import reference
+from gait.simulation.conditions import Conditions, RecordingSettings
+from gait.simulation.model import Outcome
+from gait.simulation.walks import integrate
 from tests.benchmarks.measure import Job, Worker, taking_turns
 from tests.benchmarks.table import megabytes, number, table
 from tests.benchmarks.walker import raw_draws, some
@@ -35,16 +37,16 @@ def engine_job(walker: str, records: int, folder: str, name: str, loops: int = 1
     """
     import importlib
 
-    population = Population()
+    settings = RecordingSettings()
     module, function = walker.split(":")
-    integrate = getattr(importlib.import_module(module), function)(population.times, population.duration, **options)
+    engine = getattr(importlib.import_module(module), function)(settings.times, settings.duration, **options)
     conditions = raw_draws(records)
     one = some(conditions, slice(0, 1))
     kept = Path(folder) / f"{name}.npz"
 
     def turn(first: bool = False) -> dict:
         for _ in range(1 if first else loops):
-            walked = integrate(one if first else conditions)
+            walked = engine(one if first else conditions)
         if not first and not kept.exists():
             np.savez(kept, outcome=walked.outcome, samples=walked.samples[:2])
         return {"accepted": loops * int(np.sum(walked.outcome == Outcome.WALKED))}
@@ -92,22 +94,22 @@ def jobs(records: int, folder: str) -> list[Job]:
 
 
 class Check:
-    """What is known of the records: the reference's walks of a few, our engine's of all, who is sensitive."""
+    """Truth about the records: walks by the reference for a few and by our engine for all, and which are sensitive."""
 
     def __init__(self, records: int, checked: int):
-        population = Population()
+        settings = RecordingSettings()
         conditions = raw_draws(records)
         nearby = conditions.start.copy()
         nearby[:, 1] -= 1e-12
-        self.ours = population_walks(population, conditions)
-        moved = population_walks(population, type(conditions)(**{**vars(conditions), "start": nearby}))
+        self.ours = outcomes_and_positions(conditions, settings)
+        moved = outcomes_and_positions(dataclasses.replace(conditions, start=nearby), settings)
         with np.errstate(invalid="ignore"):
             growth = np.abs(moved[1] - self.ours[1]).max(axis=(0, 2)) / 1e-12
         self.calm = (self.ours[0] == Outcome.WALKED) & (growth < SENSITIVE)
         self.rows = np.flatnonzero(self.calm)[:checked]
         print(f"checking: {len(self.rows)} records by the reference at rtol 3e-14", file=sys.stderr)
         exact = reference.integrate(
-            some(conditions, self.rows), population.times, population.duration, rtol=3e-14, atol=1e-16
+            some(conditions, self.rows), settings.times, settings.duration, rtol=3e-14, atol=1e-16
         )
         self.exact = exact.samples[:2]
 
@@ -123,12 +125,10 @@ class Check:
         return error, difference, int(np.sum(outcome != self.ours[0][:count])), count
 
 
-def population_walks(population: Population, conditions) -> tuple[np.ndarray, np.ndarray]:
+def outcomes_and_positions(conditions: Conditions, settings: RecordingSettings) -> tuple[np.ndarray, np.ndarray]:
     """Outcomes [n] and positions [2, n, samples] by our engine."""
-    from gait.integrators import ENGINES
-
-    recording = ENGINES["taylor"](conditions, population.times, population.duration, threads=1)
-    return recording.outcome, recording.samples[:2]
+    walks = integrate(conditions, settings)
+    return walks.outcome, walks.samples[:2]
 
 
 def run(records: int, repeats: int, checked: int) -> str:

@@ -48,14 +48,14 @@ def run(epoch_records: int, repeats: int, work: Path | None) -> str:
         repeats: turns of each row.
         work: folder for the files, which are deleted; by default the system's.
     """
-    from gait import dataset, manifest
+    from gait.data.dataset import open_dataset
 
     rows = []
     with dataset_of(epoch_records, work) as data, tempfile.TemporaryDirectory(dir=work) as arrays:
-        described = manifest.read(data)
-        split = dataset.load(described, "train", described.channels)
-        save_arrays(Path(arrays), split.inputs, np.stack(list(split.parameters.values()), axis=1))
-        shards = sum((data / name).stat().st_size for name in described.shards("train"))
+        dataset = open_dataset(data)
+        split = dataset.load("train", dataset.channels)
+        save_arrays(Path(arrays), split.inputs, split.parameters.to_numpy())
+        shards = sum((data / name).stat().st_size for name in dataset.shards("train"))
         maps = sum(path.stat().st_size for path in Path(arrays).iterdir())
         for title, some_jobs in jobs(str(data), arrays, str(work or tempfile.gettempdir())):
             workers = taking_turns(some_jobs, repeats)
@@ -72,7 +72,7 @@ def run(epoch_records: int, repeats: int, work: Path | None) -> str:
     header = ["", "median [s]", "records/s", "ratio", "peak memory, or size [MB]"]
     return (
         f"{table(header, rows)}\n\n{epoch_records:,} records of {split.inputs.shape[1]} float32 and "
-        f"{len(described.parameters)} float64; medians of {repeats} turns; files are in the page cache when they are "
+        f"{len(dataset.parameters)} float64; medians of {repeats} turns; files are in the page cache when they are "
         "read. Our shards are read with the checksum of every shard verified and every value checked to be finite, "
         "once when the data are loaded or the feed is made (which an epoch does not include)."
     )

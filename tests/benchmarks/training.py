@@ -14,15 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from gait import manifest
-from gait.manifest import Plan
-from gait.population import Population
-from gait.runs import Settings
+from gait.data.dataset import open_dataset
+from gait.data.manifest import Plan
+from gait.scenarios import SCENARIOS
+from gait.simulation.conditions import RecordingSettings
+from gait.simulation.population import Population
+from gait.training.run import TrainingSettings
 from tests.benchmarks.measure import Job, Worker, taking_turns
 from tests.benchmarks.table import megabytes, number, table
 
 PACKAGES = ["tensorflow", "keras", "torch", "jax"]
-SETTINGS = Settings("three_parameter")
+SETTINGS = TrainingSettings(SCENARIOS["three_parameter"])
 _OWN, _PEERS = "tests.benchmarks.peers.keras_trainer", "tests.benchmarks.peers"
 
 
@@ -43,11 +45,12 @@ def jobs(data: Path, records: int) -> list[Job]:
 @contextlib.contextmanager
 def dataset_of(records: int, work: Path | None = None):
     """A folder with a dataset of x and y whose training split has the given number of records."""
-    from gait import dataset
+    from gait.data.writing import write_dataset
 
     with tempfile.TemporaryDirectory(dir=work) as folder:
         print(f"simulating {records * 10 // 8:,} walks", file=sys.stderr)
-        dataset.write(Path(folder), Plan(Population(), records * 10 // 8, ("x", "y")), audit=0)
+        plan = Plan.of(Population(), RecordingSettings(), records=records * 10 // 8, channels=("x", "y"))
+        write_dataset(Path(folder), plan, audit=0)
         yield Path(folder)
 
 
@@ -60,7 +63,7 @@ def run(data: Path | None, epoch_records: int, repeats: int) -> str:
         repeats: epochs of each row.
     """
     with contextlib.nullcontext(data) if data else dataset_of(epoch_records) as folder:
-        records = manifest.read(folder).records("train")
+        records = open_dataset(folder).count("train")
         workers = taking_turns(jobs(folder, records), repeats)
     header = ["epoch", "median [s]", "best [s]", "of constant batch", "first epoch [s]", "peak memory [MB]"]
     rows = [_row(worker, workers[0]) for worker in workers]

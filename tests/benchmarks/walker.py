@@ -1,4 +1,4 @@
-"""What every engine in the comparison has to deliver: whole walks, with outcome and samples."""
+"""Walks as every engine in the comparison has to deliver them: to their end, with outcome and samples."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import dataclasses
 
 import numpy as np
 
-from gait import model
-from gait.integrators.conditions import Conditions
-from gait.model import Outcome
-from gait.parameters import NAMES, PAPER_PRIORS, draw
-from gait.population import Population
+from gait.parameters import NAMES, PAPER_PRIORS, draw, named
+from gait.simulation import model
+from gait.simulation.conditions import Conditions, RecordingSettings
+from gait.simulation.model import Outcome
 
 
 @dataclasses.dataclass(frozen=True)
 class Walked:
-    """How n walks went.
+    """Outcomes and samples of n walks.
 
     Attributes:
         outcome: shape [n], `gait.Outcome` values.
@@ -28,7 +27,8 @@ class Walked:
 
 def raw_draws(records: int) -> Conditions:
     """The first draws of the paper's priors, the ones that do not walk included."""
-    return Population().conditions(draw(NAMES, PAPER_PRIORS, records, np.random.default_rng(0)))
+    theta = draw(NAMES, PAPER_PRIORS, records, np.random.default_rng(0))
+    return Conditions.of(named(NAMES, theta), RecordingSettings().gravity)
 
 
 def some(conditions: Conditions, rows) -> Conditions:

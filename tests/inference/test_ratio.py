@@ -1,6 +1,7 @@
 """The posterior of mass and stiffness given k/m, against simulation, quadrature and limits."""
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_ceiling_of_one_leg_is_exact(name):
     corners = sorted(k / m for k in (c, e) for m in (a, b))
     explained = sum(
         integrate.quad(second_moment_of_mean, left, right, epsabs=1e-12, epsrel=1e-12)[0]
-        for left, right in zip(corners[:-1], corners[1:], strict=True)
+        for left, right in itertools.pairwise(corners)
     )
     variance = (b - a) ** 2 / 12
     assert posterior.ceiling("mass") == pytest.approx((explained - (a + b) ** 2 / 4) / variance, abs=1e-7)
@@ -164,10 +165,11 @@ def test_two_legs_against_walkers_with_nearly_those_ratios():
         near = np.all(np.abs(ratios - chosen) < 1.0, axis=1)
         assert near.sum() > 1000
         low, high = TWO_LEGS.mass_bounds([chosen])
-        assert values["mass"][near].min() >= low - 0.4
-        assert values["mass"][near].max() <= high + 0.4
+        # A ratio that is off by 1 moves the ends by up to 0.7 kg.
+        assert values["mass"][near].min() >= low - 0.7
+        assert values["mass"][near].max() <= high + 0.7
         for target in TWO_LEGS.targets:
-            # Within the group k/m varies by 0.4 %: less than a tenth of the deviations that are compared.
+            # Each walker's own mean, since within the group k/m varies by 0.8 %.
             deviation = values[target][near] - TWO_LEGS.mean(target, ratios[near])
             expected = TWO_LEGS.sd(target, [chosen])[0]
             assert deviation.mean() == pytest.approx(0.0, abs=4 * expected / np.sqrt(near.sum()))
@@ -181,7 +183,7 @@ def test_ceiling_of_two_legs_is_the_r2_of_the_best_estimate(name):
         truth, expected = values[target], posterior.ceiling(target)
         best, sd = posterior.mean(target, ratios), posterior.sd(target, ratios)
         assert 1 - np.mean((truth - best) ** 2) / truth.var() == pytest.approx(expected, abs=3e-3)
-        assert 1 - np.mean(sd**2) / truth.var() == pytest.approx(expected, abs=1e-3)
+        assert 1 - np.mean(sd**2) / posterior.prior(target).variance() == pytest.approx(expected, abs=1e-3)
 
 
 def test_ceiling_of_two_legs_by_quadrature():
@@ -225,15 +227,15 @@ def test_draws_of_known_ratios_have_the_density():
 
 
 def regression_r2(truth, measured):
-    """R² on new walkers of a polynomial fitted to a tenth of them: of degree 12, or 6 in each of two ratios."""
+    """R² on new walkers of a polynomial fitted to others: of degree 12, or 6 in each of two ratios."""
     scaled = (measured - measured.mean(axis=0)) / np.ptp(measured, axis=0) * 2
     if scaled.shape[1] == 1:
         basis = np.polynomial.chebyshev.chebvander(scaled[:, 0], 12)
     else:
         basis = np.polynomial.chebyshev.chebvander2d(*scaled.T, [6, 6])
-    tenth = len(truth) // 10
-    fitted = basis @ np.linalg.lstsq(basis[:tenth], truth[:tenth], rcond=None)[0]
-    return 1 - np.mean((truth - fitted)[tenth:] ** 2) / truth[tenth:].var()
+    half = len(truth) // 2
+    fitted = basis[half:] @ np.linalg.lstsq(basis[:half], truth[:half], rcond=None)[0]
+    return 1 - np.mean((truth[half:] - fitted) ** 2) / truth[half:].var()
 
 
 @pytest.mark.parametrize("target", ["mass", "stiffness"])
@@ -248,27 +250,34 @@ def test_errors_of_the_ratio_lower_the_ceiling(target, name):
     assert posterior.ceiling(target, 100 * ratios.std()) == pytest.approx(0.0, abs=0.01)
 
 
-@pytest.mark.parametrize("name", BOTH_LEGS)
-def test_errors_of_two_ratios_lower_the_ceiling(name):
+@pytest.mark.parametrize(
+    ("name", "targets"), [("two legs", ["mass", "stiffness"]), ("two legs, wide", ["stiffness_right"])]
+)
+def test_errors_of_two_ratios_lower_the_ceiling(name, targets):
     posterior, (values, ratios) = POSTERIORS[name], walkers(name, 100_000)
     sd = np.array([0.3, 1.0]) * ratios.std(axis=0)
     measured = ratios + np.random.default_rng(5).normal(0.0, sd, ratios.shape)
-    for target in posterior.targets:
+    for target in targets:
         assert posterior.ceiling(target, sd) == pytest.approx(regression_r2(values[target], measured), abs=0.01)
-    assert posterior.ceiling("mass", 1e-6) == pytest.approx(posterior.ceiling("mass"), abs=1e-4)
-    assert posterior.ceiling("stiffness", 1e6) == pytest.approx(0.0, abs=1e-4)
 
 
-@pytest.mark.parametrize("sd", [0.1, 3.0, 12.0])
+def test_limits_of_errors_of_two_ratios():
+    """Small errors change nothing, large ones leave nothing, and one large error leaves what the other leg tells."""
+    assert TWO_LEGS.ceiling("mass", 1e-6) == pytest.approx(TWO_LEGS.ceiling("mass"), abs=1e-4)
+    assert TWO_LEGS.ceiling("stiffness_right", 1e6) == pytest.approx(0.0, abs=1e-4)
+    assert TWO_LEGS.ceiling("mass", [4.0, 1e6]) == pytest.approx(PAPER.ceiling("mass", 4.0), abs=1e-4)
+
+
+@pytest.mark.parametrize("sd", [0.5, 3.0, 12.0])
 def test_ceiling_of_an_estimated_ratio_by_quadrature(sd):
     """E[E(m | r)²] on dense grids of the mass and the estimate: nothing in common with the module but the formula."""
-    m = 60 + 15 * (np.arange(3000) + 0.5) / 3000
+    m = 60 + 15 * (np.arange(1000) + 0.5) / 1000
     r = np.linspace(8000 / 75 - 8 * sd, 10000 / 60 + 8 * sd, 1501)[:, None]
     joint = m * (special.ndtr((10000 / m - r) / sd) - special.ndtr((8000 / m - r) / sd)) / (15 * 2000)
     density, first = joint.mean(axis=1) * 15, (joint * (m - 67.5)).mean(axis=1) * 15
     assert np.trapezoid(density, r[:, 0]) == pytest.approx(1.0, abs=1e-5)
     explained = np.trapezoid(first**2 / np.maximum(density, 1e-300), r[:, 0])
-    assert PAPER.ceiling("mass", sd) == pytest.approx(explained / MASS.variance(), abs=1e-4)
+    assert PAPER.ceiling("mass", sd) == pytest.approx(explained / MASS.variance(), abs=1e-5)
 
 
 # Draws given estimated ratios ----------------------------------------------------------------

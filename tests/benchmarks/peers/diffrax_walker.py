@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from gait import model
-from gait.integrators.conditions import Conditions
-from gait.model import Event, Outcome, Phase
+from gait.simulation import model
+from gait.simulation.conditions import Conditions
+from gait.simulation.model import Event, Outcome, Phase
 from tests.benchmarks.walker import Walked, some, starting_outcomes, with_forces
 
 jax.config.update("jax_enable_x64", True)

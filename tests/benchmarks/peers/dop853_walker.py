@@ -11,9 +11,9 @@ import numba
 import numpy as np
 from scipy.integrate import DOP853
 
-from gait import model
-from gait.integrators.conditions import Conditions
-from gait.model import Event, Outcome, Phase
+from gait.simulation import model
+from gait.simulation.conditions import Conditions
+from gait.simulation.model import Event, Outcome, Phase
 from tests.benchmarks.walker import Walked, starting_outcomes
 
 TOLERANCE = 3e-13

@@ -12,8 +12,8 @@ from __future__ import annotations
 import heyoka as hy
 import numpy as np
 
-from gait.integrators.conditions import Conditions
-from gait.model import FALL_FRACTION, Outcome
+from gait.simulation.conditions import Conditions
+from gait.simulation.model import FALL_FRACTION, Outcome
 from tests.benchmarks.walker import Walked, starting_outcomes, with_forces
 
 TOLERANCE = 1e-10

@@ -8,16 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gait import manifest, training
+from gait.data.dataset import open_dataset
+from gait.training.feed import Feed
+from gait.training.fitting import compiled_network, configure_threads
 from tests.benchmarks.training import SETTINGS
 
 
 def feed(data: str):
     """Epochs from the data feed of a dataset folder."""
-    training.use_threads_well()
-    described = manifest.read(Path(data))
-    source = training.Feed(described, SETTINGS)
-    network = training.compiled_network(SETTINGS, source.steps, described.samples, tf.distribute.get_strategy())
+    configure_threads()
+    source = Feed(open_dataset(Path(data)), SETTINGS)
+    network = compiled_network(SETTINGS, source.width, source.steps, tf.distribute.get_strategy())
     advance = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: source.epoch.assign_add(1))
 
     def turn(first: bool = False) -> None:
@@ -28,9 +29,9 @@ def feed(data: str):
 
 def constant_batch(records: int, inputs: int, outputs: int, batch: int):
     """Epochs of one batch again and again: what `fit` costs when the data cost nothing."""
-    training.use_threads_well()
+    configure_threads()
     steps = records // batch
-    network = training.compiled_network(SETTINGS, steps, inputs // 2, tf.distribute.get_strategy())
+    network = compiled_network(SETTINGS, inputs, steps, tf.distribute.get_strategy())
     generator = np.random.default_rng(0)
     values = tuple(tf.constant(generator.standard_normal((batch, n), np.float32)) for n in (inputs, outputs))
     constant = tf.data.Dataset.range(1).map(lambda _: values).cache().repeat(steps)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gait.integrators import ENGINES, reference
-from gait.integrators.conditions import Conditions
+from gait.simulation import reference
+from gait.simulation.conditions import Conditions
+from gait.simulation.walks import ENGINES
 from tests.benchmarks.walker import Walked
 
 
@@ -19,8 +20,8 @@ def taylor(times: np.ndarray, duration: float, threads: int):
     """
 
     def integrate(conditions: Conditions) -> Walked:
-        recording = ENGINES["taylor"](conditions, times, duration, threads=threads)
-        return Walked(recording.outcome, recording.samples)
+        walks = ENGINES["taylor"](conditions, times, duration, threads=threads)
+        return Walked(walks.outcome, walks.samples)
 
     return integrate
 
@@ -29,7 +30,7 @@ def scipy(times: np.ndarray, duration: float, max_step: float = reference.MAX_ST
     """The reference, `solve_ivp` with DOP853 from event to event; `max_step` in s."""
 
     def integrate(conditions: Conditions) -> Walked:
-        recording = reference.integrate(conditions, times, duration, max_step=max_step)
-        return Walked(recording.outcome, recording.samples)
+        walks = reference.integrate(conditions, times, duration, max_step=max_step)
+        return Walked(walks.outcome, walks.samples)
 
     return integrate

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gait import files, manifest
+from gait.data.dataset import open_dataset
+from gait.storage import files
 
 ROWS = 20_000
 """Records of a shard, and of a piece in which a memory map is read or written."""
@@ -19,22 +20,19 @@ BATCH = 1000
 
 
 def _training_split(data: str):
-    from gait import dataset
-
-    described = manifest.read(Path(data))
-    split = dataset.load(described, "train", described.channels)
-    parameters = np.stack([split.parameters[name] for name in described.parameters], axis=1)
-    return described, split.inputs, parameters
+    dataset = open_dataset(Path(data))
+    split = dataset.load("train", dataset.channels)
+    return dataset, split.inputs, split.parameters.to_numpy()
 
 
 def write_shards(data: str, work: str):
     """Writes the records of a dataset folder once more as TFRecord shards."""
     import tensorflow as tf
 
-    from gait import dataset
+    from gait.data.records import RecordTemplate
 
-    described, inputs, parameters = _training_split(data)
-    template = dataset.RecordTemplate(described.channels, described.samples)
+    dataset, inputs, parameters = _training_split(data)
+    template = RecordTemplate(dataset.channels, dataset.samples)
 
     def turn(first: bool = False) -> None:
         with tempfile.TemporaryDirectory(dir=work) as folder:
@@ -43,7 +41,7 @@ def write_shards(data: str, work: str):
                 temporary = files.temporary_name(path)
                 with tf.io.TFRecordWriter(str(temporary)) as writer:
                     for low in range(start, min(start + ROWS, len(inputs)), BATCH):
-                        part = inputs[low : low + BATCH].reshape(-1, len(described.channels), described.samples)
+                        part = inputs[low : low + BATCH].reshape(-1, len(dataset.channels), dataset.samples)
                         for record in template.serialise(parameters[low : low + BATCH], part.transpose(1, 0, 2)):
                             writer.write(record)
                 files.replace_durably(temporary, path)
@@ -80,12 +78,10 @@ def write_arrays(data: str, work: str):
 
 def load_shards(data: str):
     """Reads the training split of a dataset folder into memory; checksums and finiteness are checked."""
-    from gait import dataset
-
-    described = manifest.read(Path(data))
+    dataset = open_dataset(Path(data))
 
     def turn(first: bool = False) -> None:
-        dataset.load(described, "train", described.channels)
+        dataset.load("train", dataset.channels)
 
     return turn
 
@@ -110,11 +106,12 @@ def feed(data: str, cache: str):
     """Goes through the shuffled batches of this package's data feed, and does nothing with them."""
     import dataclasses
 
-    from gait import training
+    from gait.training.feed import Feed
+    from gait.training.fitting import configure_threads
     from tests.benchmarks.training import SETTINGS
 
-    training.use_threads_well()
-    source = training.Feed(manifest.read(Path(data)), dataclasses.replace(SETTINGS, cache=cache))
+    configure_threads()
+    source = Feed(open_dataset(Path(data)), dataclasses.replace(SETTINGS, cache=cache))
 
     def turn(first: bool = False) -> None:
         source.epoch.assign_add(1)

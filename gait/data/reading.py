@@ -1,0 +1,83 @@
+"""Records read from shards: piece by piece as they were written, or parsed if another program wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from gait.data.manifest import ShardEntry
+from gait.data.records import RecordTemplate, parse
+from gait.storage import files
+from gait.storage.files import AnyPath
+
+_PIECE = 4_000_000  # bytes; so few are still in the processor's cache when their checksum has been taken
+
+
+class Reader:
+    """Reads some channels and the parameters of all records of a shard.
+
+    Args:
+        recorded: channels that the shard has.
+        samples: number of samples of a channel.
+        wanted: channels to read.
+    """
+
+    def __init__(self, recorded: tuple[str, ...], samples: int, wanted: tuple[str, ...]):
+        self._template, self._samples, self._wanted = RecordTemplate(recorded, samples), samples, wanted
+
+    def pieces(self, path: AnyPath, digest, check: Callable[[], None]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Reads a shard from its start to its end.
+
+        Args:
+            path: of the shard.
+            digest: a `hashlib` object that takes in all bytes of the file.
+            check: called when the digest has the whole file and its records are laid out in another way than ours;
+                raises if the file is damaged.
+
+        Returns:
+            Pairs of inputs [n, c * samples], float32, and parameters [n, p], float64.
+        """
+        foreign, done = False, 0
+        records = max(1, _PIECE // self._template.framed_size)
+        for piece in files.pieces(path, self._template.framed_size * records):
+            digest.update(piece)
+            rows = None if foreign else self._template.rows(piece)
+            if rows is None:
+                foreign = True
+            else:
+                done += len(rows)
+                yield self._template.values(rows, self._wanted)
+        if foreign:  # damaged, or laid out in another of the ways that are open to a `tf.train.Example`
+            check()
+            for batch in tf.data.TFRecordDataset(str(path)).skip(done).batch(records):
+                inputs, parameters = parse(batch, self._wanted, self._samples)
+                yield inputs.numpy(), parameters.numpy()
+
+
+def read_record(
+    folder: AnyPath, shards: Mapping[str, ShardEntry], channels: tuple[str, ...], samples: int, number: int
+) -> bytes:
+    """One record of a dataset as it is on disk; its shard's checksum is not verified.
+
+    Args:
+        folder: of the dataset.
+        shards: its files, in the order of their records.
+        channels: recorded channels.
+        samples: number of samples of a channel.
+        number: of the record in the whole dataset.
+    """
+    template = RecordTemplate(channels, samples)
+    for name, entry in shards.items():
+        if number >= entry.records:
+            number -= entry.records
+            continue
+        path, size = folder / name, template.framed_size
+        if entry.bytes == entry.records * size:
+            rows = template.rows(files.part(path, number * size, size))
+            if rows is not None and len(rows):
+                return rows[0].tobytes()
+        # Laid out in another of the ways that are open to a `tf.train.Example`; only the start of the file is known.
+        return next(iter(tf.data.TFRecordDataset(str(path)).skip(number))).numpy()
+    raise IndexError(number)

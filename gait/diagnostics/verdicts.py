@@ -1,0 +1,118 @@
+"""Verdicts on a network's estimates of one target: one function decides, and all words follow from its verdict."""
+
+from __future__ import annotations
+
+import enum
+import math
+
+from gait.identifiability.findings import Identifiability
+from gait.limits.ceilings import RECOVERED_R2, Ceiling
+
+FEWEST_RECORDS = 30
+"""Below this number the intervals are not to be trusted."""
+TOLERANCE = 0.01
+"""Gap in R² that still counts as being at the ceiling; a recovered target may lack as much."""
+
+Interval = tuple[float, float]
+
+
+class Recovery(enum.StrEnum):
+    """Verdict on a network's estimates of one target."""
+
+    RECOVERED = "recovered"
+    AT_CEILING = "at its ceiling and not recoverable: prior edges only"
+    BELOW_CEILING = "below its ceiling: network-limited"
+    ABOVE_CEILING = "above its ceiling: overfitted or leaking"
+    UNDETERMINED = "undetermined: too few records"
+
+
+class Limit(enum.StrEnum):
+    """What keeps an estimate from the truth."""
+
+    NOTHING = "nothing"
+    NETWORK = "network"
+    DATA = "data"
+    BOTH = "data and network"
+    UNKNOWN = "unknown"
+
+
+def judge(records: int, r2_interval: Interval, gap_interval: Interval, ceiling: Ceiling, *, exact: bool) -> Recovery:
+    """Decides on a network's estimates of one target.
+
+    A recoverable target is judged by R²: its interval lies above 0.99, below 0.99 or across. Any other target is at
+    its ceiling unless the interval of the gap lies wholly above the tolerance, or wholly below zero.
+
+    Args:
+        records: number of records behind the intervals.
+        r2_interval: 95 % interval of R².
+        gap_interval: 99 % interval of the gap, see `gait.diagnostics.scores.gap_with_interval`.
+        ceiling: what any estimator could reach.
+        exact: whether the gap was taken to the best possible estimates of these records. No honest network beats
+            those but by chance. A ceiling alone may be approximate, and then the tolerance counts upwards, too.
+    """
+    if records < FEWEST_RECORDS or math.isnan(r2_interval[0]):
+        return Recovery.UNDETERMINED
+    if ceiling.recoverable:
+        if r2_interval[0] >= RECOVERED_R2:
+            return Recovery.RECOVERED
+        return Recovery.BELOW_CEILING if r2_interval[1] < RECOVERED_R2 else Recovery.UNDETERMINED
+    low, high = gap_interval
+    if low > TOLERANCE:
+        return Recovery.BELOW_CEILING
+    if high < (0.0 if exact else -TOLERANCE):
+        return Recovery.ABOVE_CEILING
+    # The interval may reach from the best possible network to one that knows nothing.
+    return Recovery.UNDETERMINED if TOLERANCE < ceiling.r2 <= high else Recovery.AT_CEILING
+
+
+# Words ---------------------------------------------------------------------------------------
+
+
+def limited_by(verdict: Recovery, recoverable: bool) -> Limit:
+    """What keeps R² from 1: below a ceiling that the data have set, it is both data and network."""
+    if verdict == Recovery.BELOW_CEILING:
+        return Limit.NETWORK if recoverable else Limit.BOTH
+    return {Recovery.RECOVERED: Limit.NOTHING, Recovery.AT_CEILING: Limit.DATA}.get(verdict, Limit.UNKNOWN)
+
+
+def headline(verdict: Recovery, recoverable: bool) -> str:
+    """The verdict in a few words, for a table or the title of a figure."""
+    words = {
+        Recovery.RECOVERED: "recovered",
+        Recovery.AT_CEILING: "at its ceiling",
+        Recovery.BELOW_CEILING: "below its ceiling",
+        Recovery.ABOVE_CEILING: "above its ceiling, suspect a leak",
+        Recovery.UNDETERMINED: "too few records",
+    }[verdict]
+    return words if recoverable or verdict == Recovery.ABOVE_CEILING else f"not recoverable, {words}"
+
+
+def advice(verdict: Recovery, recoverable: bool, known: Identifiability, measure: str, gap: float) -> tuple[str, ...]:
+    """What to do next: what to measure for a target that cannot be known, then what concerns the network.
+
+    Args:
+        verdict: verdict on the network.
+        recoverable: whether some estimator could recover the target.
+        known: verdict of the analysis before training on the target.
+        measure: what to measure in addition, in a sentence.
+        gap: R² that the network still lacks to the best possible.
+    """
+    if recoverable:
+        words = {
+            Recovery.RECOVERED: "Nothing to be done.",
+            Recovery.BELOW_CEILING: "Train longer, or on more records.",
+        }
+        return (words.get(verdict, "Evaluate on more records."),)
+    data = "Record with less noise, or for longer." if is_noise_limited(known) else measure
+    worth = "." if is_noise_limited(known) else ", but that would only teach the network the edges of the prior."
+    network = {
+        Recovery.BELOW_CEILING: f"Up to the ceiling, longer training or more records could add R² {gap:.2g}{worth}",
+        Recovery.ABOVE_CEILING: "Evaluate on records that the network was not trained on.",
+        Recovery.UNDETERMINED: "Evaluate on more records.",
+    }
+    return (data, network[verdict]) if verdict in network else (data,)
+
+
+def is_noise_limited(known: Identifiability) -> bool:
+    """Whether a target that is not recoverable lacks nothing but a recording with less noise."""
+    return known in (Identifiability.RECOVERABLE, Identifiability.LOST)

@@ -1,0 +1,1 @@
+"""One function for each use of evaluate.py."""

@@ -1,0 +1,84 @@
+"""Evaluation of a scenario before training: what can be known, as files and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gait.data.dataset import open_dataset
+from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
+from gait.limits.design import RecordingDesign, design_recording
+from gait.parameters import PAPER_PRIORS
+from gait.report.design import plot_design
+from gait.report.identifiability import DESIGN_FIGURE, FIGURE, identifiability_report, plot_identifiability
+from gait.report.style import save
+from gait.scenarios import Scenario
+from gait.simulation.conditions import RecordingSettings
+from gait.storage import files
+from gait.storage.files import AnyPath
+
+REPORT, NUMBERS = "identifiability.md", "identifiability.json"
+"""Names of the files beside the figures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScenarioEvaluation:
+    """Result of `evaluate_scenario`.
+
+    Attributes:
+        analysis: what any estimator can know.
+        design: effect of noise, duration and sampling interval; None without noise.
+        files: names of the files written.
+    """
+
+    analysis: ScenarioAnalysis
+    design: RecordingDesign | None
+    files: list[str]
+
+    def summary(self) -> list[str]:
+        """What matters most, in plain words."""
+        return self.analysis.summary() + ([] if self.design is None else self.design.sentences())
+
+    def sentences(self) -> list[str]:
+        """All findings in plain words, the most important ones first."""
+        return self.summary() + self.analysis.details()
+
+
+def evaluate_scenario(
+    scenario: Scenario, folder: AnyPath, *, data: AnyPath | None = None, seed: int = 0
+) -> ScenarioEvaluation:
+    """Finds out what can be known in a scenario and writes identifiability.json, .md and .png.
+
+    With noise, it also finds out how noise, duration and sampling interval matter, and writes design.png.
+
+    Args:
+        scenario: inputs, targets, what is measured once, and noise.
+        folder: where to write; made if needed.
+        data: dataset whose priors and settings count; by default the paper's.
+        seed: key of the walkers that are analysed.
+
+    Raises:
+        InputError: if the noise does not fit the scenario's channels, there is no dataset, or too few
+            walkers can be analysed.
+    """
+    priors, settings = PAPER_PRIORS, RecordingSettings()
+    if data is not None:
+        dataset = open_dataset(data)
+        priors, settings = dict(dataset.priors), dataset.settings
+    analysis = analyse_scenario(scenario, priors, settings, seed=seed)
+    design = None if scenario.noise is None else design_recording(analysis.model, scenario.noise, seed=seed)
+    files.make_folder(folder)
+    with files.locked(folder):
+        written = _write(folder, analysis, design)
+    return ScenarioEvaluation(analysis, design, written)
+
+
+def _write(folder: AnyPath, analysis: ScenarioAnalysis, design: RecordingDesign | None) -> list[str]:
+    numbers = {"title": analysis.scenario.name, "design": None if design is None else design.to_dict()}
+    files.write_json(folder / NUMBERS, analysis.to_dict() | numbers)
+    save(plot_identifiability(analysis), folder / FIGURE)
+    written = [REPORT, NUMBERS, FIGURE]
+    if design is not None:
+        save(plot_design(design), folder / DESIGN_FIGURE)
+        written.append(DESIGN_FIGURE)
+    files.write_text(folder / REPORT, identifiability_report(analysis, design))
+    return written

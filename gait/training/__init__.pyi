@@ -1,0 +1,15 @@
+from .feed import Feed as Feed
+from .feed import Moments as Moments
+from .fitting import choose_strategy as choose_strategy
+from .fitting import compiled_network as compiled_network
+from .fitting import configure_threads as configure_threads
+from .fitting import train as train
+from .inputs import scenario_inputs as scenario_inputs
+from .run import FinishedRun as FinishedRun
+from .run import Run as Run
+from .run import TrainingResult as TrainingResult
+from .run import load_run as load_run
+from .settings import RunConfig as RunConfig
+from .settings import TrainingSettings as TrainingSettings
+from .state import R2 as R2
+from .state import TrainingState as TrainingState

@@ -1,0 +1,95 @@
+"""Inputs of a network: the channels of a recording, the parameters measured once, and their noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gait.data.manifest import SPLITS
+from gait.errors import InputError
+from gait.parameters import NAMES, QUANTITIES, derive
+from gait.scenarios import Scenario
+from gait.simulation.channels import check_channels
+from gait.simulation.forward_model import ForwardModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BLOCK = 1000  # rows that share a stream of noise
+
+
+def check_scenario(scenario: Scenario) -> None:
+    """Checks that a network can be trained on a scenario.
+
+    Raises:
+        InputError: if a channel, a measured parameter or a target is not known, or if not every source has a
+            positive level of noise.
+    """
+    check_channels(scenario.inputs)
+    model = ForwardModel(scenario.inputs, scenario.measured)
+    if scenario.noise is not None:
+        model.noise_sd(scenario.noise)
+    known = dict.fromkeys(NAMES, np.ones(1))
+    strange = [name for name in scenario.targets if name not in QUANTITIES or derive(name, known) is None]
+    if strange or not scenario.targets:
+        possible = [name for name in QUANTITIES if derive(name, known) is not None]
+        raise InputError(
+            f"The targets of a scenario are one or more of {', '.join(possible)}. "
+            f"Received: {', '.join(strange) or 'none'}. Correct the targets of the scenario {scenario.name}."
+        )
+
+
+def scenario_inputs(scenario: Scenario, inputs: Any, parameters: Mapping[str, Any] | pd.DataFrame) -> Any:
+    """Joins channels and measured parameters to what a network is given, without noise.
+
+    Args:
+        scenario: scenario of the network.
+        inputs: its channels, shape [n, c * samples], float32, SI units, array or tensor; returned as they are if
+            nothing is measured once.
+        parameters: parameters of the same records by name, shape [n] each, SI units.
+
+    Returns:
+        Shape [n, c * samples + measured], float32, one channel after the other, then the measured parameters.
+    """
+    if not scenario.measured:
+        return inputs
+    columns = [parameters[name] for name in scenario.measured]
+    if isinstance(inputs, np.ndarray):
+        return np.concatenate([inputs, np.stack(columns, axis=1).astype(inputs.dtype)], axis=1)
+    import tensorflow as tf  # loaded already, since there is a tensor
+
+    return tf.concat([inputs, tf.cast(tf.stack(columns, axis=1), inputs.dtype)], axis=1)
+
+
+def noise_sd(scenario: Scenario, width: int) -> np.ndarray | None:
+    """Standard deviation of the noise of each input, shape [width], SI units; None for a scenario without noise.
+
+    Args:
+        scenario: scenario of the network.
+        width: number of its inputs, c * samples + measured.
+    """
+    if scenario.noise is None:
+        return None
+    samples = (width - len(scenario.measured)) // len(scenario.inputs)
+    columns = [samples] * len(scenario.inputs) + [1] * len(scenario.measured)
+    return np.repeat([float(scenario.noise[name]) for name in scenario.sources], columns)
+
+
+def add_fixed_noise(scenario: Scenario, inputs: np.ndarray, seed: int, split: str) -> None:
+    """Adds the noise that a split always gets, in place; changes nothing for a scenario without noise.
+
+    Args:
+        scenario: scenario of the network.
+        inputs: first rows of the split, all or some, from `scenario_inputs`, shape [n, width], float32.
+        seed: of the run.
+        split: name of the split. A row has the same noise however many rows there are.
+    """
+    sd = noise_sd(scenario, inputs.shape[1])
+    if sd is None:
+        return
+    for first in range(0, len(inputs), _BLOCK):
+        key = np.random.SeedSequence(seed, spawn_key=(list(SPLITS).index(split), first // _BLOCK))
+        rows = inputs[first : first + _BLOCK]
+        rows += np.random.default_rng(key).standard_normal(rows.shape, np.float32) * sd.astype(np.float32)

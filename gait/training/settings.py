@@ -1,0 +1,194 @@
+"""Settings of a training run, and the configuration that its folder keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gait import provenance
+from gait.errors import InputError
+from gait.scenarios import SCENARIOS, Scenario
+from gait.scripting import command
+from gait.storage.files import AnyPath
+from gait.training.inputs import check_scenario
+
+if TYPE_CHECKING:
+    from gait.data.dataset import Dataset
+
+ACTIVATIONS = ("swish", "relu", "tanh", "gelu", "elu", "selu")
+OPTIMIZERS = ("adam", "nadam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("cosine", "inverse", "constant")
+STRATEGIES = ("auto", "mirrored", "default")
+CACHES = ("memory", "none")
+_CHOICES = {
+    "activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "cache": CACHES, "strategy": STRATEGIES,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """All that decides the result of a training run; what the paper leaves open has our choice.
+
+    Attributes:
+        scenario: what to estimate, and from what.
+        epochs, batch_size, seed: as usual; the batch is shared by all replicas.
+        activation, optimizer, learning_rate: see README, "Choice of activation and optimiser".
+        schedule: course of the learning rate; by default the scenario's. "cosine" falls to zero at the last
+            epoch, "inverse" as 1 / (1 + epoch / 10), "constant" not at all.
+        cache: "memory" reads the training split once, "none" streams it in every epoch.
+        strategy: "auto" is `MirroredStrategy` over all visible GPUs, or TensorFlow's default without one.
+        checkpoint_every: epochs between checkpoints.
+        layers, units: hidden layers of the network, and units in each (Sameni, section IV).
+
+    Raises:
+        InputError: if a number is out of its range, or the scenario names something unknown.
+    """
+
+    scenario: Scenario
+    epochs: int = 500
+    batch_size: int = 1000
+    seed: int = 0
+    activation: str = "swish"
+    optimizer: str = "adam"
+    learning_rate: float = 4e-3
+    schedule: str | None = None
+    cache: str = "memory"
+    strategy: str = "auto"
+    checkpoint_every: int = 5
+    layers: int = 7
+    units: int = 50
+
+    def __post_init__(self):
+        check_scenario(self.scenario)
+        if self.schedule is None:
+            object.__setattr__(self, "schedule", self.scenario.schedule)
+        for name in ("epochs", "batch_size", "checkpoint_every", "layers", "units"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(
+                    f"{name} must be one of {', '.join(choices)}. Received: --{name}={getattr(self, name)}."
+                )
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InputError(f"The learning rate must be positive. Received: --learning_rate={self.learning_rate}.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"The seed must lie between 0 and 2**32 - 1. Received: --seed={self.seed}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON, with the scenario's name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {
+            "scenario": self.scenario.name
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """All that a run is asked to do, and where it comes from.
+
+    Attributes:
+        settings: what is trained and how.
+        samples: number of samples of a channel.
+        data: folder of the dataset when training began.
+        dataset: identity of the dataset, see `gait.data.dataset.Dataset.identity`.
+        versions: of the packages, see `gait.provenance.versions`.
+        code_revision: of this code, see `gait.provenance.code_revision`.
+    """
+
+    settings: TrainingSettings
+    samples: int
+    data: str
+    dataset: str
+    versions: dict[str, str]
+    code_revision: str | None
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, dataset: Dataset) -> RunConfig:
+        """Configuration of a run that begins now."""
+        return cls(
+            settings=settings,
+            samples=dataset.samples,
+            data=str(dataset.folder.resolve()),
+            dataset=dataset.identity,
+            versions=provenance.versions(),
+            code_revision=provenance.code_revision(),
+        )
+
+    @property
+    def width(self) -> int:
+        """Number of the network's inputs."""
+        scenario = self.settings.scenario
+        return len(scenario.inputs) * self.samples + len(scenario.measured)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Content of config.json."""
+        scenario = self.settings.scenario
+        return {
+            "settings": self.settings.to_dict(),
+            "inputs": list(scenario.inputs),
+            "measured": list(scenario.measured),
+            "noise": None if scenario.noise is None else dict(scenario.noise),
+            "targets": list(scenario.targets),
+            "question": scenario.question,
+            "samples": self.samples,
+            "data": self.data,
+            "dataset": self.dataset,
+            "versions": self.versions,
+            "code_revision": self.code_revision,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> RunConfig:
+        """The configuration that `to_dict` has written, now or before it knew of measured parameters and noise.
+
+        Raises:
+            InputError: if a newer version of this code has written it.
+        """
+        settings = dict(content["settings"])
+        name, known = settings.pop("scenario"), {field.name for field in dataclasses.fields(TrainingSettings)}
+        if newer := set(settings) - known:
+            raise InputError(
+                f"The run has settings that this code does not know: {', '.join(sorted(newer))}. Update this code."
+            )
+        listed = SCENARIOS.get(name)
+        scenario = Scenario(
+            name,
+            inputs=tuple(content["inputs"]),
+            targets=tuple(content["targets"]),
+            question=content.get("question", listed.question if listed else name),
+            schedule=listed.schedule if listed else settings["schedule"],
+            measured=tuple(content.get("measured", ())),
+            noise=content.get("noise"),
+        )
+        return cls(
+            settings=TrainingSettings(scenario, **settings),
+            samples=content["samples"],
+            data=content["data"],
+            dataset=content["dataset"],
+            versions=content.get("versions", {}),
+            code_revision=content.get("code_revision"),
+        )
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """What the other run would train differently, one phrase for each entry."""
+        own, others = self._decisive(), other._decisive()
+        return [f"{key} {own[key]!r} instead of {others[key]!r}" for key in own if own[key] != others[key]]
+
+    def _decisive(self) -> dict[str, Any]:
+        """Entries that the trained network depends on."""
+        content = self.to_dict()
+        entries = {key: content[key] for key in ("inputs", "measured", "noise", "targets", "samples", "dataset")}
+        return entries | {key: value for key, value in content["settings"].items() if key != "checkpoint_every"}
+
+    def continuation(self, folder: AnyPath) -> str:
+        """What to do to finish the run in a folder."""
+        scenario = self.settings.scenario
+        listed = SCENARIOS.get(scenario.name)
+        if listed is None or listed != dataclasses.replace(scenario, question=listed.question):
+            return f"Finish it: call gait.training.train again with the scenario {scenario.name} and the same settings."
+        own, default = self.settings.to_dict(), TrainingSettings(scenario).to_dict()
+        flags = {"data": self.data, "scenario": scenario.name, "out": folder}
+        flags |= {name: value for name, value in own.items() if value != default[name]}
+        return f"Finish it: {command('python', 'train.py', *(f'--{name}={value}' for name, value in flags.items()))}"

@@ -1,0 +1,196 @@
+"""Evaluation of a run: what it writes, what it refuses, and that it computes nothing twice or in secret."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gait.data.dataset import open_dataset
+from gait.data.writing import write_dataset
+from gait.diagnostics.scores import Recovery, Score
+from gait.errors import InputError
+from gait.evaluation.after_training import evaluate_run
+from gait.scenarios import SCENARIOS
+from gait.training.run import TrainingSettings, load_run
+from tests.helpers.scripts import ROOT
+from tests.helpers.walks import small_plan
+
+FILES = {
+    "metrics.json", "metrics.csv", "predictions.csv", "scatter.png", "learning_curves.png", "report.md",
+    "completion.json", "completion.png",
+}  # fmt: skip
+TRAINED = {"config.json", "history.csv", "model.keras", "result.json"}
+
+
+def train(dataset, folder, scenario):
+    from gait.training.fitting import train
+
+    train(dataset, folder, TrainingSettings(SCENARIOS[scenario], epochs=4, batch_size=50), verbose=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(small_dataset, tmp_path_factory):
+    """A run of the three-parameter scenario, not evaluated; tests work on copies."""
+    return train(small_dataset, tmp_path_factory.mktemp("runs") / "three_parameter", "three_parameter")
+
+
+@pytest.fixture(scope="module")
+def evaluation(trained):
+    """The run, evaluated."""
+    return evaluate_run(shutil.copytree(trained, trained.with_name("evaluated")))
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+def test_files_are_those_named(evaluation):
+    assert set(evaluation.files) == FILES
+    assert {path.name for path in evaluation.folder.iterdir()} == FILES | TRAINED
+
+
+def test_scores_are_those_of_the_predictions(evaluation):
+    """R², errors and best possible R² anew from predictions.csv and the true parameters."""
+    table = pd.read_csv(evaluation.folder / "predictions.csv")
+    metrics = json.loads((evaluation.folder / "metrics.json").read_text())
+    assert list(metrics) == ["mass", "stiffness", "rest_length", "stiffness_to_mass", "mass_to_stiffness"]
+    for name, entry in metrics.items():
+        truth, error = table[name], table[f"{name}_estimate"] - table[name]
+        assert entry["r2"] == pytest.approx(1 - (error**2).mean() / truth.var(ddof=0), abs=1e-4)
+        assert entry["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-3)
+        assert entry["mae"] == pytest.approx(error.abs().mean(), rel=1e-3)
+        assert entry["bias"] == pytest.approx(error.mean(), abs=0.01 * entry["rmse"])
+        assert entry["gap"] == pytest.approx(entry["best_possible_r2"] - entry["r2"])
+        assert entry["best_possible_r2"] == 1.0 or name in ("mass", "stiffness")
+    # Mean of the masses with this ratio, density proportional to the mass: two thirds of (B³ - A³) / (B² - A²).
+    ratio = table["stiffness"] / table["mass"]
+    low, high = np.maximum(60.0, 8000.0 / ratio), np.minimum(75.0, 10_000.0 / ratio)
+    best = 2.0 / 3.0 * (high**3 - low**3) / (high**2 - low**2)
+    r2 = 1.0 - ((best - table["mass"]) ** 2).mean() / table["mass"].var(ddof=0)
+    assert metrics["mass"]["best_possible_r2"] == pytest.approx(r2, abs=1e-5)
+
+
+def test_metrics_are_told_alike_everywhere(evaluation):
+    """By the result, metrics.json, metrics.csv, `load_run` and the report."""
+    metrics = json.loads((evaluation.folder / "metrics.json").read_text())
+    assert metrics == {name: entry.to_dict() for name, entry in evaluation.scores.items()}
+    assert metrics == load_run(evaluation.folder).metrics
+    assert Score.from_dict("mass", metrics["mass"]).verdict == evaluation.scores["mass"].verdict
+    table = pd.read_csv(evaluation.folder / "metrics.csv").set_index("quantity")
+    assert list(table.index) == list(metrics)
+    for name, entry in metrics.items():
+        row = table.loc[name]
+        assert row["r2"] == pytest.approx(entry["r2"])
+        assert [row["r2_interval_low"], row["r2_interval_high"]] == pytest.approx(entry["r2_interval"])
+        assert [row[key] for key in ("unit", "verdict", "limited_by", "advice")] == [
+            entry[key] for key in ("unit", "verdict", "limited_by", "advice")
+        ]
+    report = (evaluation.folder / "report.md").read_text()
+    for sentence in evaluation.sentences:
+        assert sentence in report
+
+
+def test_truth_in_the_predictions_is_the_datasets(evaluation, small_dataset):
+    split = open_dataset(small_dataset).load("test", ("x",))
+    table = pd.read_csv(evaluation.folder / "predictions.csv")
+    assert list(table["record"]) == list(range(200))
+    for name in ("mass", "stiffness", "rest_length"):
+        np.testing.assert_allclose(table[name], split.parameters[name], rtol=1e-6)
+        np.testing.assert_array_equal(evaluation.predictions[name], split.parameters[name])
+
+
+def test_a_hardly_trained_network_is_told_first_what_to_measure(evaluation):
+    for name in ("mass", "stiffness"):
+        entry = evaluation.scores[name]
+        assert entry.verdict == Recovery.BELOW_CEILING
+        assert entry.advice[0].startswith("Measure the body mass")
+        assert "longer training" in entry.advice[1]
+        assert entry.ceiling.r2 == pytest.approx(0.5005, abs=1e-4)
+    assert evaluation.scores["rest_length"].advice == ("Train longer, or on more records.",)
+    lines = evaluation.summary().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("- mass, stiffness: Measure the body mass") for line in lines)
+
+
+def test_evaluation_repeats_itself(evaluation, trained, tmp_path):
+    again = evaluate_run(shutil.copytree(trained, tmp_path / "again"))
+    for name in ("metrics.json", "metrics.csv", "predictions.csv", "completion.json"):
+        assert (again.folder / name).read_bytes() == (evaluation.folder / name).read_bytes()
+
+
+def test_learning_curves_are_drawn_if_training_has_not(trained, tmp_path):
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    (copy / "learning_curves.png").write_bytes(b"of the training")
+    evaluate_run(copy)
+    assert (copy / "learning_curves.png").read_bytes() == b"of the training"
+    (copy / "learning_curves.png").unlink()
+    evaluate_run(copy)
+    assert (copy / "learning_curves.png").stat().st_size > 10_000
+
+
+def test_a_measured_mass_leaves_nothing_hidden(small_dataset, tmp_path):
+    """The weighed scenario: the ratio follows from the estimated stiffness and the measured mass."""
+    result = evaluate_run(train(small_dataset, tmp_path / "weighed", "weighed"))
+    assert list(result.scores) == ["stiffness", "rest_length", "stiffness_to_mass", "mass_to_stiffness"]
+    assert all(entry.recoverable for entry in result.scores.values())
+    assert "can be known from x, y, mass" in result.sentences[0]
+    assert result.calibration is None
+    assert set(result.files) == FILES - {"completion.json", "completion.png"}
+    table = result.predictions
+    mass = table["stiffness"] / table["stiffness_to_mass"]
+    np.testing.assert_allclose(table["stiffness_to_mass_estimate"], table["stiffness_estimate"] / mass, rtol=1e-6)
+
+
+# Refusals ------------------------------------------------------------------------------------
+
+
+def test_a_dataset_that_has_moved(trained, small_dataset, tmp_path):
+    run, moved = shutil.copytree(trained, tmp_path / "run"), shutil.copytree(small_dataset, tmp_path / "moved")
+    config = json.loads((run / "config.json").read_text())
+    assert config["data"] == str(small_dataset)
+    before = small_dataset.rename(small_dataset.with_name("gone"))
+    try:
+        with pytest.raises(InputError, match=f"There is no dataset at {small_dataset}"):
+            evaluate_run(run)
+        assert "rest_length" in evaluate_run(run, moved).scores
+    finally:
+        before.rename(small_dataset)
+
+
+def test_another_dataset_is_refused(evaluation, tmp_path):
+    """Its test records may have been training records."""
+    write_dataset(tmp_path, small_plan(100, seed=0), audit=0)
+    before = (evaluation.folder / "metrics.json").read_text()
+    with pytest.raises(InputError, match="Only the test split of the former is sure to be new to the network"):
+        evaluate_run(evaluation.folder, tmp_path)
+    assert (evaluation.folder / "metrics.json").read_text() == before
+
+
+def test_wrong_folders_are_refused_before_tensorflow_is_loaded(trained, tmp_path):
+    """It takes seconds. Control: TensorFlow is loaded once the folders are right."""
+    config = json.loads((trained / "config.json").read_text())
+    code = (
+        "import sys\n"
+        "from gait.errors import InputError\n"
+        "from gait.evaluation.after_training import evaluate_run\n"
+        "for folders in (['/nowhere/run'], [sys.argv[1], '/nowhere/walks']):\n"
+        "    try:\n"
+        "        evaluate_run(*folders)\n"
+        "    except InputError as error:\n"
+        "        assert folders[-1] in str(error)\n"
+        "    else:\n"
+        "        raise AssertionError(folders)\n"
+        "    assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "evaluate_run(*sys.argv[1:])\n"
+        "assert 'tensorflow' in sys.modules\n"
+    )
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(copy), config["data"]], cwd=ROOT, capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # TensorFlow's notices concern nobody

@@ -1,0 +1,298 @@
+"""What can be known before training: ceilings, additional measurements, best estimates."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from gait.errors import InputError
+from gait.identifiability import Identifiability
+from gait.inference.ratio import RatioPosterior
+from gait.limits.analysis import analyse_scenario, noise_in_words
+from gait.limits.ceilings import RECOVERED_R2, Ceiling, gradients
+from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, Uniform, derive, draw, named
+from gait.scenarios import SCENARIOS, Scenario
+from gait.simulation.conditions import RecordingSettings
+
+NOISE = {"x": 0.005, "y": 0.005}
+THREE = SCENARIOS["three_parameter"]
+PAPER = RatioPosterior.of(PAPER_PRIORS)
+
+
+def analysed(scenario, priors=PAPER_PRIORS, **options):
+    return analyse_scenario(scenario, priors, RecordingSettings(), **options)
+
+
+@pytest.fixture(scope="module")
+def positions():
+    return analysed(THREE)
+
+
+@pytest.fixture(scope="module")
+def unequal_legs():
+    return analysed(THREE, PAPER_PRIORS | {"stiffness_right": Uniform(8500.0, 11000.0)})
+
+
+# Ceilings ------------------------------------------------------------------------------------
+
+
+def test_ceilings_of_positions_are_the_papers(positions):
+    assert positions.ceilings["mass"].r2 == pytest.approx(0.5005, abs=5e-5)
+    assert positions.ceilings["stiffness"].r2 == pytest.approx(0.5005, abs=5e-5)
+    assert positions.ceilings["mass"].rmse == pytest.approx(np.sqrt(0.4995 * 15**2 / 12), rel=1e-3)
+    assert positions.ceilings["rest_length"].r2 == positions.ceilings["stiffness_to_mass"].r2 == 1.0
+    assert positions.identifiability == {
+        "mass": Identifiability.COMBINATION, "stiffness": Identifiability.COMBINATION,
+        "rest_length": Identifiability.RECOVERABLE, "stiffness_to_mass": Identifiability.RECOVERABLE,
+    }  # fmt: skip
+    assert positions.ratio_posterior == PAPER
+    assert positions.combinations == "k/m and l0"
+
+
+def test_ceilings_follow_the_priors():
+    priors = PAPER_PRIORS | {"mass": Uniform(40.0, 120.0), "stiffness": Uniform(5000.0, 20000.0)}
+    # Weak springs cannot carry the heaviest: such walkers are drawn, too, so the other ranges must suit them.
+    priors |= {"y0": Uniform(0.05, 0.2), "rest_length": Uniform(0.9, 1.0)}
+    found = analyse_scenario(THREE, priors, RecordingSettings(duration=3.0))
+    assert found.ceilings["mass"].r2 == pytest.approx(RatioPosterior.of(priors).ceiling("mass"))
+
+
+@pytest.mark.parametrize("name", ["force_plate", "weighed"])
+def test_nothing_is_hidden_from_a_force_plate_or_a_scale(name):
+    found = analysed(SCENARIOS[name])
+    assert set(found.identifiability.values()) == {Identifiability.RECOVERABLE}
+    assert {ceiling.r2 for ceiling in found.ceilings.values()} == {1.0}
+    assert found.additional_measurements == ()
+    assert found.measurements() == []
+    assert found.advice == ""
+    assert found.ratio_posterior is None
+    assert found.twins is None
+
+
+def test_the_body_mass_is_read_from_the_scenario():
+    """Without it, the stiffness of the same scenario cannot be known."""
+    weighed = SCENARIOS["weighed"]
+    assert analysed(weighed).ceilings["stiffness"].recoverable
+    unweighed = analysed(dataclasses.replace(weighed, measured=()))
+    assert unweighed.ceilings["stiffness"].r2 == pytest.approx(0.5005, abs=5e-5)
+    assert "From x, y and mass any estimator" in analysed(weighed).headline()
+
+
+def test_additional_measurements(positions):
+    """Mass or a force in newtons helps; acceleration, leg length and force in body weights do not."""
+    helping = {added.measurement for added in positions.additional_measurements if added.recovers}
+    useless = {added.measurement for added in positions.additional_measurements if not added.recovers}
+    assert helping == {
+        "the body mass", "the vertical ground reaction force in newtons",
+        "the forward ground reaction force in newtons",
+    }  # fmt: skip
+    assert useless == {
+        "the acceleration of the centre of mass", "the ground reaction force in body weights",
+        "the length of the stance leg",
+    }  # fmt: skip
+    assert all(set(added.recovers) in ({"mass", "stiffness"}, set()) for added in positions.additional_measurements)
+    assert positions.advice.startswith("Measure the body mass, the vertical")
+    assert "no more than k/m and l0 is in the data" in positions.advice
+
+
+def test_noise_lowers_ceilings_and_loses_parameters():
+    little = analysed(dataclasses.replace(THREE, noise=NOISE))
+    much = analysed(dataclasses.replace(THREE, noise={"x": 3.0, "y": 3.0}))
+    assert 0.999 < little.ceilings["stiffness_to_mass"].r2 < 1.0
+    assert 0.49 < little.ceilings["mass"].r2 <= PAPER.ceiling("mass")
+    assert much.ceilings["stiffness_to_mass"].r2 < 0.5
+    assert much.ceilings["mass"].r2 < 0.3
+    assert much.identifiability["stiffness_to_mass"] == Identifiability.LOST
+    # Even then, what hides mass and stiffness is not the noise.
+    assert much.identifiability["mass"] == Identifiability.COMBINATION
+    assert much.ratio_posterior == PAPER
+    assert "m cannot be known by itself, however good the data: only k/m can." in much.sentences()
+    # The structure of the model is the same, whatever the noise.
+    for found in (little, much):
+        assert found.to_dict()["combinations"] == ["k/m", "l0", "x0", "y0", "vx0", "d"]
+    assert little.to_dict()["combinations_under_noise"] == little.to_dict()["combinations"]
+    assert much.to_dict()["combinations_under_noise"] != much.to_dict()["combinations"]
+
+
+def test_a_quantity_that_only_the_noise_hides_calls_for_less_noise():
+    found = analysed(dataclasses.replace(SCENARIOS["force_plate"], noise={"fx": 3e3, "fy": 3e3}))
+    assert found.identifiability["rest_length"] == Identifiability.LOST
+    assert found.advice.startswith("Lower the noise or record for longer to know ")
+    assert "l0" in found.advice
+
+
+def test_a_ceiling_is_recoverable_from_the_agreed_r2_on():
+    assert Ceiling(RECOVERED_R2, 0.0, "").recoverable
+    assert not Ceiling(np.nextafter(RECOVERED_R2, 0.0), 0.0, "").recoverable
+
+
+# Quantities by name --------------------------------------------------------------------------
+
+
+def test_gradients_of_derived_quantities():
+    theta = np.array([[70.0, 9000.0, 0.7, 0.0, 0.05, 0.8, 0.5]])
+
+    def by(name, quantity):
+        return gradients(quantity, theta, NAMES)[0, NAMES.index(name)]
+
+    np.testing.assert_allclose(by("mass", "stiffness_to_mass"), -9000 / 70**2)
+    np.testing.assert_allclose(by("stiffness", "stiffness_to_mass"), 1 / 70)
+    np.testing.assert_allclose(by("mass", "mass_to_stiffness"), 1 / 9000)
+    np.testing.assert_allclose(by("stiffness", "mass_to_stiffness"), -70 / 9000**2)
+    assert by("rest_length", "stiffness_to_mass") == by("rest_length", "mass_to_stiffness") == 0.0
+    np.testing.assert_array_equal(gradients("rest_length", theta, NAMES)[0] != 0, np.array(NAMES) == "rest_length")
+
+
+def test_gradients_do_not_depend_on_the_order_of_the_unknowns():
+    backwards = tuple(reversed(NAMES))
+    theta = np.array([[70.0, 9000.0, 0.7, 0.0, 0.05, 0.8, 0.5]])
+    np.testing.assert_array_equal(
+        gradients("stiffness_to_mass", theta, NAMES), gradients("stiffness_to_mass", theta[:, ::-1], backwards)[:, ::-1]
+    )
+
+
+def test_each_stiffness_has_a_ratio_to_the_mass():
+    values = {"mass": np.array([70.0]), "stiffness": np.array([9100.0]), "stiffness_right": np.array([9800.0])}
+    assert derive("stiffness_to_mass", values) == pytest.approx(130.0)
+    assert derive("stiffness_right_to_mass", values) == pytest.approx(140.0)
+    assert derive("stiffness_right_to_mass", {"mass": values["mass"]}) is None
+
+
+def test_targets_and_other_quantities_are_analysed_once_each():
+    scenario = Scenario("ratio", ("x", "y"), ("mass_to_stiffness", "mass"), "")
+    found = analysed(scenario, quantities=("step_length",))
+    assert list(found.ceilings) == [
+        "mass", "stiffness", "rest_length", "stiffness_to_mass", "mass_to_stiffness", "step_length",
+    ]  # fmt: skip
+    assert found.ceilings["mass_to_stiffness"].r2 == found.ceilings["step_length"].r2 == 1.0
+
+
+@pytest.mark.parametrize("name", ["stiffness_right", "stiffness_right_to_mass", "weight"])
+def test_a_quantity_that_does_not_follow_from_the_unknowns_is_refused(name):
+    with pytest.raises(InputError, match=f"has to follow from the unknowns.*stiffness_to_mass.*Received: {name}"):
+        analysed(THREE, quantities=(name,))
+
+
+# Best estimates ------------------------------------------------------------------------------
+
+
+def brute_force_mean(target, truth, priors, near, draws=400_000):
+    """Mean of a target among prior draws whose ratios differ from a walker's by less than `near` [1/s²]."""
+    names = [name for name in ("mass", "stiffness", "stiffness_right") if name in priors]
+    drawn = named(names, draw(tuple(names), priors, draws, np.random.default_rng(1)))
+    alike = np.ones(draws, bool)
+    for name in names[1:]:
+        alike &= np.abs(drawn[name] / drawn["mass"] - truth[name] / truth["mass"]) < near
+    return drawn[target][alike].mean(), drawn[target][alike].std() / np.sqrt(alike.sum())
+
+
+@pytest.mark.parametrize("target", ["mass", "stiffness"])
+def test_the_best_estimate_is_the_mean_of_all_walkers_with_that_ratio(positions, target):
+    walkers = draw(NAMES, PAPER_PRIORS, 8, np.random.default_rng(0))
+    truth = named(NAMES, walkers)
+    best = positions.best_estimate(target, truth)
+    assert best.shape == (8,)
+    for i in range(8):
+        one = {name: column[i] for name, column in truth.items()}
+        mean, error = brute_force_mean(target, one, {name: PAPER_PRIORS[name] for name in ("mass", "stiffness")}, 0.3)
+        assert best[i] == pytest.approx(mean, abs=4 * error + 2e-3 * mean)
+    assert np.abs(best - truth[target]).max() > 0.02 * truth[target].mean()
+
+
+def test_no_estimate_does_better(positions):
+    """R² of the best estimate is the ceiling, on walkers that the analysis has not seen."""
+    truth = named(NAMES, draw(NAMES, PAPER_PRIORS, 100_000, np.random.default_rng(2)))
+    for name in ("mass", "stiffness"):
+        errors = positions.best_estimate(name, truth) - truth[name]
+        assert 1.0 - np.mean(errors**2) / truth[name].var() == pytest.approx(positions.ceilings[name].r2, abs=5e-3)
+
+
+def test_what_can_be_known_is_its_own_best_estimate(positions):
+    truth = named(NAMES, draw(NAMES, PAPER_PRIORS, 5, np.random.default_rng(3)))
+    for name in ("rest_length", "stiffness_to_mass"):
+        np.testing.assert_array_equal(positions.best_estimate(name, truth), derive(name, truth))
+
+
+def test_there_is_not_always_a_known_best_estimate(positions):
+    truth = named(NAMES, draw(NAMES, PAPER_PRIORS, 5, np.random.default_rng(3)))
+    assert positions.best_estimate("step_length", truth) is None  # was not analysed
+    assert positions.best_estimate("mass", {"mass": truth["mass"]}) is None  # the ratio is missing
+    noisy = analysed(dataclasses.replace(THREE, noise=NOISE))
+    assert noisy.best_estimate("mass", truth) is None
+    assert noisy.best_estimate("rest_length", truth) is None
+
+
+# Unequal legs and unknown gravity ------------------------------------------------------------
+
+
+def test_unequal_legs_have_a_ratio_each(unequal_legs):
+    found = unequal_legs
+    assert found.combinations == "k/m, k2/m and l0"
+    assert list(found.ratio_posterior.stiffnesses) == ["stiffness", "stiffness_right"]
+    hidden = {name for name, kind in found.identifiability.items() if kind == Identifiability.COMBINATION}
+    assert hidden == {"mass", "stiffness", "stiffness_right"} == set(found.ratio_posterior.targets)
+    assert found.ceilings["stiffness_to_mass"].r2 == found.ceilings["stiffness_right_to_mass"].r2 == 1.0
+    assert found.ceilings["mass"].r2 == found.ratio_posterior.ceiling("mass")
+    # A second ratio narrows the mass down further.
+    assert found.ceilings["mass"].r2 > PAPER.ceiling("mass") + 0.05
+    assert set(found.additional_measurements[0].recovers) == hidden
+    assert "Only the ratios k/m and k2/m enter the motion." in found.ceilings["mass"].reason
+
+
+@pytest.mark.parametrize("target", ["mass", "stiffness", "stiffness_right"])
+def test_the_best_estimate_of_unequal_legs_is_the_mean_of_all_walkers_with_both_ratios(unequal_legs, target):
+    priors = {name: unequal_legs.model.prior(name) for name in ("mass", "stiffness", "stiffness_right")}
+    truth = named(tuple(priors), draw(tuple(priors), priors, 4, np.random.default_rng(4)))
+    best = unequal_legs.best_estimate(target, truth)
+    for i in range(4):
+        one = {name: column[i] for name, column in truth.items()}
+        mean, error = brute_force_mean(target, one, priors, 1.5, draws=2_000_000)
+        assert best[i] == pytest.approx(mean, abs=4 * error + 5e-3 * mean)
+
+
+def test_unknown_gravity_can_be_known_in_metres_but_not_in_mean_heights():
+    priors = PAPER_PRIORS | {"gravity": Uniform(9.5, 10.5)}
+    metres = analysed(THREE, priors)
+    assert metres.identifiability["gravity"] == Identifiability.RECOVERABLE
+    assert metres.ratio_posterior == PAPER
+    camera = analysed(Scenario("camera", ("x_rel", "y_rel"), ("rest_length",), ""), priors)
+    assert camera.identifiability["gravity"] == camera.identifiability["rest_length"] == Identifiability.COMBINATION
+    assert camera.ratio_posterior is None  # not only the common size of mass and stiffness is hidden
+    assert 0.0 < camera.ceilings["gravity"].r2 < 1.0
+    truth = named(NAMES, draw(NAMES, PAPER_PRIORS, 5, np.random.default_rng(3)))
+    assert camera.best_estimate("mass", truth) is None
+
+
+# In words and as numbers ---------------------------------------------------------------------
+
+
+def test_what_matters_most_comes_first_and_in_short_sentences(positions):
+    first = positions.sentences()[:6]
+    assert first[0] == "From x and y any estimator can know of the walker: k/m and l0."
+    assert first[1] == "Highest possible R² of body mass (m): 0.5005, error at least 3.06 kg."
+    assert first[5] == "Measure also the body mass: then m and k can be known."
+    assert max(map(len, first)) < 98
+
+
+def test_noise_in_words():
+    assert noise_in_words({"x": 0.005, "y": 0.005}) == "0.005 m in x and y"
+    assert noise_in_words({"x": 0.005, "y": 0.01, "mass": 0.5}) == "0.005 m in x, 0.01 m in y and 0.5 kg in mass"
+
+
+def test_the_twins_walk_alike_and_push_differently(positions):
+    twins = positions.twins
+    assert np.abs(twins.x[0] - twins.x[1]).max() < 1e-9
+    assert np.abs(twins.fy[0] - twins.fy[1]).max() > 100.0
+
+
+def test_the_numbers_are_json(positions):
+    content = json.loads(json.dumps(positions.to_dict(), allow_nan=False))
+    assert set(content) == {
+        "channels", "measured", "noise", "priors", "gravity", "duration", "interval", "quantities", "combinations",
+        "combinations_under_noise", "remedies", "analysis",
+    }  # fmt: skip
+    assert content["noise"] is content["combinations_under_noise"] is None
+    assert content["combinations"] == content["analysis"]["combinations_without_noise"]
+    assert content["priors"]["m"] == {"low": 60.0, "high": 75.0}
+    assert content["quantities"]["mass"]["unit"] == QUANTITIES["mass"].unit

@@ -1,0 +1,58 @@
+"""Figure of the learning curves: curves, best possible values and the epoch whose weights are kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gait.limits.ceilings import Ceiling
+from gait.report.learning_curves import plot_learning_curves
+
+CEILINGS = {"mass": Ceiling(0.5005, 3.06, "Why."), "rest_length": Ceiling(1.0, 0.0, "Why not.")}
+
+
+def history(best_epoch=7, epochs=20, lowest=0.26):
+    """A made-up training whose validation loss is lowest after a given epoch."""
+    epoch = np.arange(1, epochs + 1)
+    columns = {"epoch": epoch, "loss": lowest + 0.5 / epoch, "val_loss": 0.3 + 0.01 * np.abs(epoch - best_epoch)}
+    for name in CEILINGS:
+        columns |= {f"r2_{name}": 1.0 - 0.5 / epoch, f"val_r2_{name}": 1.0 - 0.6 / epoch}
+    return pd.DataFrame(columns)
+
+
+def test_every_panel_has_its_curves_its_limit_and_the_kept_epoch():
+    table = history()
+    loss, *targets = plot_learning_curves(table, CEILINGS).axes
+    limits = [1.0 - np.mean([0.5005, 1.0]), 0.5005, 1.0]
+    for axis, column, limit in zip((loss, *targets), ("loss", "r2_mass", "r2_rest_length"), limits, strict=True):
+        training, validation, best, kept = axis.lines
+        np.testing.assert_array_equal(training.get_ydata(), table[column])
+        np.testing.assert_array_equal(validation.get_ydata(), table[f"val_{column}"])
+        assert best.get_ydata()[0] == pytest.approx(limit)
+        assert list(kept.get_xdata()) == [7, 7]
+    assert targets[0].get_title() == "Body mass $m$: not recoverable\nhighest possible R² 0.5005"
+    assert targets[1].get_title() == "Leg rest length $\\ell_{0}$: recoverable\nhighest possible R² 1"
+
+
+def test_a_loss_below_the_possible_is_called_memorising():
+    assert "memorises" in plot_learning_curves(history(lowest=0.2), CEILINGS).axes[0].get_title()
+    assert "memorises" not in plot_learning_curves(history(lowest=0.3), CEILINGS).axes[0].get_title()
+
+
+def test_a_loss_without_floor_is_logarithmic():
+    figure = plot_learning_curves(history(), {"rest_length": CEILINGS["rest_length"]})
+    assert figure.axes[0].get_yscale() == "log"
+    assert len(figure.axes[0].lines) == 3  # no line at zero
+
+
+def test_the_legend_names_the_kept_epoch_and_lies_beside_the_data():
+    figure = plot_learning_curves(history(best_epoch=13), CEILINGS)
+    (legend,) = figure.legends
+    words = [text.get_text() for text in legend.texts]
+    assert words == ["training", "validation", "best possible", "kept weights, epoch 13"]
+    figure.draw_without_rendering()
+    assert not any(legend.get_window_extent().overlaps(axis.get_window_extent()) for axis in figure.axes)
+
+
+def test_one_epoch_can_be_drawn():
+    figure = plot_learning_curves(history(best_epoch=1, epochs=1), CEILINGS)
+    assert figure.axes[0].get_xlim()[1] > 1

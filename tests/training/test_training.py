@@ -1,0 +1,385 @@
+"""Network, data feed, history, checkpoints, strategies, and what ends a training early."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from gait.data.dataset import open_dataset
+from gait.data.writing import write_dataset
+from gait.errors import InputError
+from gait.evaluation.after_training import evaluate_run
+from gait.scenarios import SCENARIOS
+from gait.storage import files
+from gait.storage.remote import RemotePath
+from gait.training.feed import Feed, Moments
+from gait.training.fitting import compiled_network, train
+from gait.training.network import dense_network, in_physical_units
+from gait.training.run import Run, TrainingSettings, load_run
+from gait.training.settings import CACHES
+from gait.training.state import R2, TrainingState
+from tests.helpers.walks import small_plan
+
+
+def settings(scenario="two_parameter", **changes):
+    changes = {"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | changes
+    return TrainingSettings(SCENARIOS[scenario], **changes)
+
+
+def history(folder, columns=None):
+    """Rows of history.csv without the seconds."""
+    with (folder / "history.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+# Network -------------------------------------------------------------------------------------
+
+
+def test_network_of_the_paper():
+    """300 inputs, seven layers of 50, three outputs: 15,050 + 6 * 2,550 + 153 parameters."""
+    paper = TrainingSettings(SCENARIOS["three_parameter"])
+    network = dense_network(300, 3, "relu", paper.layers, paper.units)
+    assert network.count_params() == 30_503
+    shapes = [tuple(layer.kernel.shape) for layer in network.layers]
+    assert shapes == [(300, 50)] + [(50, 50)] * 6 + [(50, 3)]
+    assert network.output_shape == (None, 3)
+
+
+def test_layers_and_units():
+    network = compiled_network(settings(layers=2, units=8), 60, 16, tf.distribute.get_strategy())
+    assert [tuple(layer.kernel.shape) for layer in network.layers] == [(60, 8), (8, 8), (8, 2)]
+
+
+def test_physical_units_on_both_sides():
+    generator = np.random.default_rng(0)
+    core = dense_network(4, 2, "tanh", layers=7, units=50)
+    input_mean, input_sd = np.array([1.0, 200.0, -3.0, 0.5]), np.array([2.0, 50.0, 0.1, 1.0])
+    target_mean, target_sd = np.array([9000.0, 0.7]), np.array([577.0, 0.06])
+    model = in_physical_units(core, input_mean, input_sd, target_mean, target_sd)
+    raw = input_mean + input_sd * generator.normal(size=(20, 4))
+    expected = core.predict((raw - input_mean) / input_sd, verbose=0) * target_sd + target_mean
+    np.testing.assert_allclose(model.predict(raw, verbose=0), expected, rtol=1e-5)
+
+
+# Data ----------------------------------------------------------------------------------------
+
+
+def test_moments_are_those_of_numpy():
+    """Part by part, also where the mean is large beside the spread."""
+    values = np.random.default_rng(0).normal(1e4, 0.01, (1000, 3))
+    for kind in (np.float64, np.float32):
+        given = values.astype(kind)
+        moments = sum((Moments.of(part) for part in np.array_split(given[200:], 7)), start=Moments.of(given[:200]))
+        assert moments.count == 1000
+        np.testing.assert_allclose(moments.mean, given.mean(axis=0, dtype=np.float64), rtol=1e-13)
+        np.testing.assert_allclose(moments.sd, given.std(axis=0, dtype=np.float64), rtol=1e-9)
+        assert Moments.of(np.full((10, 1), 0.3, kind)).sd == 1.0
+
+
+def epoch_of(feed, epoch):
+    feed.epoch.assign(epoch)
+    inputs, targets = zip(*feed.train.as_numpy_iterator(), strict=True)
+    return np.concatenate(inputs), np.concatenate(targets)
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_feed_gives_every_record_once_in_a_new_order(small_dataset, cache):
+    dataset = open_dataset(small_dataset)
+    feed = Feed(dataset, settings(cache=cache))
+    split = dataset.load("train", ("x", "y"))
+    expected = split.parameters["stiffness"] / split.parameters["mass"]
+    first, again, second = (epoch_of(feed, epoch) for epoch in (0, 0, 1))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert not np.array_equal(first[1], second[1])
+    for inputs, targets in (first, second):
+        assert inputs.shape == (1600, 60)
+        ratio = targets[:, 0] * feed.target_moments.sd[0] + feed.target_moments.mean[0]
+        np.testing.assert_allclose(np.sort(ratio), np.sort(expected), rtol=1e-5)
+        # Inputs and targets still belong together.
+        record = np.argmin(np.abs(expected - ratio[0]))
+        raw = inputs[0] * feed.input_moments.sd + feed.input_moments.mean
+        np.testing.assert_allclose(raw, split.inputs[record], atol=1e-4)
+    np.testing.assert_allclose(first[0].mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(first[0].std(axis=0), 1, atol=1e-3)
+
+
+def test_a_streamed_record_is_that_from_memory_to_the_last_bit(small_dataset):
+    """Both ways standardise alike, inputs and targets."""
+    rows = []
+    for cache in CACHES:
+        feed = Feed(open_dataset(small_dataset), settings("three_parameter", cache=cache))
+        epoch = np.concatenate(epoch_of(feed, 0), axis=1)
+        rows.append(sorted(row.tobytes() for row in epoch))
+    assert rows[0] == rows[1]
+
+
+def test_validation_uses_the_training_statistics(small_dataset):
+    dataset = open_dataset(small_dataset)
+    feed = Feed(dataset, settings())
+    inputs, targets = next(iter(feed.validation))
+    split = dataset.load("validation", ("x", "y"))
+    np.testing.assert_allclose(
+        inputs, (split.inputs - feed.input_moments.mean) / feed.input_moments.sd, rtol=1e-3, atol=1e-4
+    )
+    assert targets.shape == (200, 2)
+
+
+def test_batches_that_do_not_divide_the_split(small_dataset):
+    feed = Feed(open_dataset(small_dataset), settings(batch_size=700))
+    assert [len(inputs) for inputs, _ in feed.train] == [700, 700]
+    assert feed.train.cardinality() == feed.steps == 2
+
+
+def test_r2_of_targets_without_spread_is_zero():
+    metric = R2(("mass",))
+    metric.update_state(tf.constant([[1.0]]), tf.constant([[1.0]]))
+    assert float(metric.result()["r2_mass"]) == 0.0
+
+
+def test_r2_metric_is_the_coefficient_of_determination():
+    generator = np.random.default_rng(0)
+    truth = generator.normal([3.0, -1.0], [2.0, 0.5], (300, 2))
+    estimate = truth + generator.normal(0, 0.3, (300, 2))
+    metric = R2(("mass", "rest_length"))
+    for i in range(0, 300, 100):
+        metric.update_state(tf.constant(truth[i : i + 100], tf.float32), tf.constant(estimate[i : i + 100], tf.float32))
+    expected = 1 - ((truth - estimate) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    result = metric.result()
+    np.testing.assert_allclose([result["r2_mass"], result["r2_rest_length"]], expected, rtol=1e-5)
+
+
+# Runs ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished_run(small_dataset, tmp_path_factory):
+    """An uninterrupted run of six epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(small_dataset, folder, settings(epochs=6), verbose=0)
+    return folder
+
+
+def test_run_folder(small_dataset, finished_run):
+    rows = history(finished_run)
+    assert list(rows[0]) == [
+        "epoch", "loss", "val_loss", "r2_stiffness_to_mass", "val_r2_stiffness_to_mass", "r2_rest_length",
+        "val_r2_rest_length",
+    ]  # fmt: skip
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 7))
+    config = json.loads((finished_run / "config.json").read_text())
+    assert config["settings"]["batch_size"] == 100
+    assert config["dataset"] == open_dataset(small_dataset).identity
+    assert config["versions"]["tensorflow"] == tf.__version__
+    result = json.loads((finished_run / "result.json").read_text())
+    losses = [float(row["val_loss"]) for row in rows]
+    assert result["best_epoch"] == 1 + int(np.argmin(losses))
+    assert result["best_val_loss"] == min(losses)
+    assert sorted(path.name for path in finished_run.iterdir()) == [
+        "config.json", "history.csv", "learning_curves.png", "model.keras", "result.json",
+    ]  # fmt: skip
+
+
+def test_history_tells_the_loss_of_the_saved_model(small_dataset, finished_run):
+    """The saved model, on raw recordings, has the best validation R² of the history."""
+    split = open_dataset(small_dataset).load("validation", ("x", "y"))
+    estimate = load_run(finished_run).predict(split.inputs)
+    best = min(history(finished_run), key=lambda row: float(row["val_loss"]))
+    truth = split.parameters["rest_length"]
+    r2 = 1 - np.mean((truth - estimate[:, 1]) ** 2) / np.var(truth)
+    assert r2 == pytest.approx(float(best["val_r2_rest_length"]), abs=1e-4)
+    assert float(best["val_r2_rest_length"]) > 0.3
+
+
+def test_model_loads_in_plain_keras(small_dataset, finished_run, tmp_path):
+    """In another folder, without this package on the path: SI in, SI out.
+
+    Both predict all records in one batch: another size of a batch may round the last digit of float32 otherwise.
+    """
+    split = open_dataset(small_dataset).load("test", ("x", "y"))
+    np.save(tmp_path / "inputs.npy", split.inputs)
+    code = (
+        "import sys, keras, numpy as np\n"
+        f"model = keras.saving.load_model({str(finished_run / 'model.keras')!r})\n"
+        "np.save('outputs.npy', model.predict(np.load('inputs.npy'), batch_size=200, verbose=0))\n"
+        "assert not any(name.split('.')[0] == 'gait' for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    outputs = np.load(tmp_path / "outputs.npy")
+    np.testing.assert_array_equal(outputs, load_run(finished_run).predict(split.inputs))
+    assert outputs[:, 0].mean() == pytest.approx(133, abs=3)
+    assert outputs[:, 1].mean() == pytest.approx(0.7, abs=0.01)
+
+
+def test_same_seed_same_result(small_dataset, finished_run, tmp_path):
+    train(small_dataset, tmp_path / "again", settings(epochs=6), verbose=0)
+    assert history(tmp_path / "again") == history(finished_run)
+    train(small_dataset, tmp_path / "other", settings(epochs=6, seed=1), verbose=0)
+    assert history(tmp_path / "other") != history(finished_run)
+
+
+def interrupt_after(epochs, data, folder, monkeypatch):
+    honest = TrainingState.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        honest(self, epoch, logs)
+        if epoch + 1 == epochs:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "on_epoch_end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, folder, settings(epochs=6), verbose=0)
+
+
+def test_a_run_in_a_bucket_ends_like_one_on_a_disk(small_dataset, finished_run, monkeypatch):
+    """TensorFlow's file system in memory for data and run; interrupted, continued and evaluated.
+
+    Interrupted between two checkpoints, and gone on with at other checkpoints; kills are in test_durability.py.
+    """
+    bucket = RemotePath("ram://training")
+    for path in small_dataset.iterdir():
+        (bucket / "walks" / path.name).upload(path)
+    interrupt_after(3, bucket / "walks", bucket / "run", monkeypatch)
+    assert {path.name for path in (bucket / "run").iterdir()} == {"checkpoint.npz", "config.json", "history.csv"}
+    assert len(Run(bucket / "run").read_history()) == 3
+    train(bucket / "walks", bucket / "run", settings(epochs=6, checkpoint_every=5), verbose=0)
+    one, other = (load_run(folder).history.drop(columns="seconds") for folder in (bucket / "run", finished_run))
+    pd.testing.assert_frame_equal(one, other)
+    with files.local_copy(bucket / "run" / "model.keras") as path:
+        models = [keras.saving.load_model(path) for path in (path, finished_run / "model.keras")]
+    for a, b in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "rest_length" in evaluate_run(bucket / "run").scores  # finds the data by its configuration
+    assert {path.name for path in (bucket / "run").iterdir()} == {
+        "config.json", "history.csv", "model.keras", "result.json", "learning_curves.png", "metrics.json",
+        "metrics.csv", "predictions.csv", "scatter.png", "report.md", "completion.json", "completion.png",
+    }  # fmt: skip
+    assert (bucket / "run" / "scatter.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_finished_run_is_left_alone(small_dataset, finished_run):
+    before = {path: path.stat().st_mtime_ns for path in finished_run.iterdir()}
+    result = train(small_dataset, finished_run, settings(epochs=6), verbose=0)
+    assert result == load_run(finished_run).result
+    assert result.epochs == 6
+    assert {path: path.stat().st_mtime_ns for path in finished_run.iterdir()} == before
+
+
+def test_streaming_learns_as_well(small_dataset, finished_run, tmp_path):
+    train(small_dataset, tmp_path, settings(epochs=6, cache="none"), verbose=0)
+    one, other = (float(history(folder)[-1]["val_loss"]) for folder in (tmp_path, finished_run))
+    assert one == pytest.approx(other, rel=0.3)
+
+
+def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run, tmp_path):
+    """MirroredStrategy over two logical CPU devices: the same batches, hence nearly the same losses."""
+    script, folder = tmp_path / "mirrored.py", tmp_path / "run"
+    code = (
+        "import tensorflow as tf\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "from pathlib import Path\n"
+        "from gait.scenarios import SCENARIOS\n"
+        "from gait.training import TrainingSettings, choose_strategy, train\n"
+        "settings = TrainingSettings(SCENARIOS['two_parameter'], epochs=6, batch_size=100, strategy='mirrored')\n"
+        "assert choose_strategy('mirrored').num_replicas_in_sync == 2\n"
+        f"train(Path({str(small_dataset)!r}), Path({str(folder)!r}), settings, verbose=0)\n"
+    )
+    script.write_text(code)
+    ended = scripts.run(script)
+    assert ended.returncode == 0, ended.output
+    for one, other in zip(history(folder), history(finished_run), strict=True):
+        assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=0.02)
+        assert float(one["val_r2_rest_length"]) == pytest.approx(float(other["val_r2_rest_length"]), abs=0.02)
+
+
+# What ends a training early ------------------------------------------------------------------
+
+
+def test_diverged_training_stops(small_dataset, tmp_path):
+    with pytest.raises(InputError, match="The loss became .* in epoch 1: training has diverged.*lower --learning_rate"):
+        train(small_dataset, tmp_path, settings(learning_rate=1e20, schedule="constant", activation="relu"), verbose=0)
+    assert not (tmp_path / "model.keras").exists()
+    with pytest.raises(InputError, match="has no finished model"):
+        load_run(tmp_path)
+
+
+def test_other_settings_in_the_same_folder(small_dataset, finished_run):
+    with pytest.raises(InputError, match="holds another run: seed 0 instead of 5"):
+        train(small_dataset, finished_run, settings(epochs=6, seed=5), verbose=0)
+    with pytest.raises(InputError, match="holds another run: .*targets"):
+        train(small_dataset, finished_run, settings("three_parameter", epochs=6), verbose=0)
+
+
+def test_other_data_in_the_same_folder(finished_run, tmp_path):
+    write_dataset(tmp_path, small_plan(2000, seed=8), audit=0)
+    with pytest.raises(InputError, match="holds another run: dataset"):
+        train(tmp_path, finished_run, settings(epochs=6), verbose=0)
+
+
+def test_batch_larger_than_the_split(small_dataset, tmp_path):
+    with pytest.raises(InputError, match="which has 1,600 records. Received: --batch_size=1601"):
+        train(small_dataset, tmp_path / "run", settings(batch_size=1601), verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_dataset_without_the_scenarios_channels(tmp_path):
+    write_dataset(tmp_path / "data", small_plan(20, channels=("x",)), audit=0)
+    with pytest.raises(InputError, match="The scenario reads x, y, but .* lacks y"):
+        train(tmp_path / "data", tmp_path / "run", settings(batch_size=10), verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"checkpoint_every": 0},
+        {"learning_rate": -1.0},
+        {"seed": 2**32},
+        {"layers": 0},
+        {"units": 0},
+        {"activation": "sine"},
+        {"schedule": "never"},
+    ],
+)
+def test_impossible_settings(change):
+    with pytest.raises(InputError, match=f"Received: --{next(iter(change))}="):
+        settings(**change)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.keras", None, "is damaged: its checksum"),
+        ("config.json", "{}", "not a complete run configuration: it lacks settings"),
+        ("config.json", "{", "not a readable run configuration"),
+        ("result.json", "{}", "not a complete training result: it lacks epochs"),
+        ("history.csv", "", "is damaged: its checksum"),
+    ],
+)
+def test_damaged_run_folder(finished_run, tmp_path, file, content, message):
+    folder = shutil.copytree(finished_run, tmp_path / "run")
+    data = bytearray((folder / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / file).write_bytes(data) if content is None else (folder / file).write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "not a readable history"), ("epoch,seconds,loss,val_loss\n1,2.0", "not a whole history")],
+)
+def test_unusable_histories(tmp_path, content, message):
+    (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(InputError, match=message):
+        Run(tmp_path).read_history()
