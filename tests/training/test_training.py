@@ -137,9 +137,10 @@ def test_batches_that_do_not_divide_the_split(small_dataset):
     assert feed.train.cardinality() == feed.steps == 2
 
 
-def test_r2_of_targets_without_spread_is_zero():
+@pytest.mark.parametrize("estimate", [1.0, 1.5, -1e6])
+def test_r2_of_targets_without_spread_is_zero(estimate):
     metric = R2(("mass",))
-    metric.update_state(tf.constant([[1.0]]), tf.constant([[1.0]]))
+    metric.update_state(tf.constant([[1.0], [1.0]]), tf.constant([[estimate], [1.0]]))
     assert float(metric.result()["r2_mass"]) == 0.0
 
 
@@ -298,6 +299,14 @@ def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run
     for one, other in zip(history(folder), history(finished_run), strict=True):
         assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=0.02)
         assert float(one["val_r2_rest_length"]) == pytest.approx(float(other["val_r2_rest_length"]), abs=0.02)
+        # Both replicas count: an epoch has all records, so 1 - R² of standardised targets is their squared error.
+        r2 = [float(one[f"r2_{target}"]) for target in SCENARIOS["two_parameter"].targets]
+        assert 1 - np.mean(r2) == pytest.approx(float(one["loss"]), rel=1e-4)
+    run, split = load_run(folder), open_dataset(small_dataset).load("validation", ("x", "y"))
+    best = run.history.loc[run.history["val_loss"].idxmin()]
+    truth = split.parameters["rest_length"].to_numpy()
+    r2 = 1 - np.mean((truth - run.predict(split.inputs)[:, 1]) ** 2) / truth.var()
+    assert best["val_r2_rest_length"] == pytest.approx(r2, abs=1e-4)
 
 
 # What ends a training early ------------------------------------------------------------------
