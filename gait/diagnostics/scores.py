@@ -126,7 +126,7 @@ class Score:
 
     @property
     def limited_by(self) -> Limit:
-        """What keeps R² from 1."""
+        """Cause of the distance of R² from 1."""
         return verdicts.limited_by(self.verdict, self.recoverable)
 
     @property

@@ -27,7 +27,7 @@ class Recovery(enum.StrEnum):
 
 
 class Limit(enum.StrEnum):
-    """What keeps an estimate from the truth."""
+    """Cause of the distance between an estimate and the truth."""
 
     NOTHING = "nothing"
     NETWORK = "network"
@@ -69,7 +69,7 @@ def judge(records: int, r2_interval: Interval, gap_interval: Interval, ceiling: 
 
 
 def limited_by(verdict: Recovery, recoverable: bool) -> Limit:
-    """What keeps R² from 1: below a ceiling that the data have set, it is both data and network."""
+    """Cause of the distance of R² from 1: below a ceiling that the data have set, it is both data and network."""
     if verdict == Recovery.BELOW_CEILING:
         return Limit.NETWORK if recoverable else Limit.BOTH
     return {Recovery.RECOVERED: Limit.NOTHING, Recovery.AT_CEILING: Limit.DATA}.get(verdict, Limit.UNKNOWN)
@@ -88,7 +88,7 @@ def headline(verdict: Recovery, recoverable: bool) -> str:
 
 
 def advice(verdict: Recovery, recoverable: bool, known: Identifiability, measure: str, gap: float) -> tuple[str, ...]:
-    """What to do next: what to measure for a target that cannot be known, then what concerns the network.
+    """Advice on the next step: a measurement for a target that cannot be known, then what concerns the network.
 
     Args:
         verdict: verdict on the network.

@@ -66,7 +66,7 @@ class Run:
 
     @property
     def config(self) -> AnyPath:
-        """What was asked for, on what data, with which versions; written when training begins."""
+        """Settings, dataset and versions; written when training begins."""
         return self.folder / "config.json"
 
     @property
@@ -179,7 +179,7 @@ class FinishedRun:
 
     @property
     def scenario(self) -> Scenario:
-        """What it estimates, and from what."""
+        """Targets of the run, and what they are estimated from."""
         return self.config.settings.scenario
 
     @property
@@ -197,7 +197,7 @@ class FinishedRun:
         return files.read_json(self.run.metrics, "table of metrics", []) if self.run.metrics.exists() else None
 
     def inputs(self, split: Split, name: str) -> np.ndarray:
-        """What the network is given for records of a split, with the noise of its scenario.
+        """Inputs of the network for records of a split, with the noise of its scenario.
 
         Args:
             split: records of the dataset, first to last, with the channels `scenario.inputs`.

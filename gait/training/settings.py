@@ -172,7 +172,7 @@ class RunConfig:
         )
 
     def differences(self, other: RunConfig) -> list[str]:
-        """What the other run would train differently, one phrase for each entry."""
+        """Entries that the other run would train differently, a phrase each."""
         own, others = self._decisive(), other._decisive()
         return [f"{key} {own[key]!r} instead of {others[key]!r}" for key in own if own[key] != others[key]]
 
@@ -183,7 +183,7 @@ class RunConfig:
         return entries | {key: value for key, value in content["settings"].items() if key != "checkpoint_every"}
 
     def continuation(self, folder: AnyPath) -> str:
-        """What to do to finish the run in a folder."""
+        """Instruction that finishes the run in a folder."""
         scenario = self.settings.scenario
         listed = SCENARIOS.get(scenario.name)
         if listed is None or listed != dataclasses.replace(scenario, question=listed.question):
