@@ -74,7 +74,7 @@ def _ceiling_panel(axis: Axes, analysis: ScenarioAnalysis) -> None:
     axis.set_xlim(0, 1.2)
     axis.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
     axis.set_xlabel("R² of the best possible estimator [1]")
-    axis.set_title("What any network can reach" + (" in this noise" if analysis.scenario.noise else ""))
+    axis.set_title("What any network can reach" + (", at most, in this noise" if analysis.scenario.noise else ""))
 
 
 def _spectrum_panel(axis: Axes, report: Report) -> None:
