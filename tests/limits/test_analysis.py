@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from gait.inference.ratio import RatioPosterior
 
 from gait.errors import InputError
 from gait.identifiability import Identifiability
+from gait.inference.ratio import RatioPosterior
 from gait.limits.analysis import analyse_scenario, noise_in_words
 from gait.limits.ceilings import RECOVERED_R2, Ceiling, gradients
 from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, Uniform, derive, draw, named
