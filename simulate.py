@@ -35,7 +35,12 @@ flags.DEFINE_integer("workers", None, "Files in work at the same time; by defaul
 flags.DEFINE_string("cluster", None, "Address of a Dask scheduler whose workers write the files, tcp://host:8786.")
 flags.DEFINE_integer("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
 flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
-flags.DEFINE_bool("show", False, "Write no dataset: draw its first walk as walk.png here, and list the steps.")
+flags.DEFINE_bool(
+    "show",
+    False,
+    "Write no dataset, but draw its first walk and list the steps. The figure is walk.png in the current folder, or "
+    "the file that --out names if that ends in .png.",
+)
 for name in NAMES:
     prior = PAPER_PRIORS[name]
     flags.DEFINE_list(
@@ -57,9 +62,13 @@ def main():
 def show(population, settings):
     from gait.evaluation.walk import show_walk  # only now: matplotlib takes a while to load
 
-    path = as_path("walk.png")
-    print(show_walk(population, settings, FLAGS.engine, path))
-    print(f"{path} shows the walk.")
+    named = FLAGS.out.endswith(".png")
+    path = FLAGS.out if named else "walk.png"
+    print(show_walk(population, settings, FLAGS.engine, as_path(path)))
+    print(f"\n{path} shows this walk, record 0 of the dataset.")
+    left_out = {"show", "out"} if named else {"show"}
+    given = [FLAGS[name].serialize() for name in FLAGS if FLAGS[name].present and name not in left_out]
+    print(f"Next: {scripting.command('python', 'simulate.py', *given)}")
 
 
 def write(population, settings):

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from gait import provenance
 from gait.data.manifest import Plan, Shard, ShardEntry
@@ -83,7 +84,7 @@ def written_there(
     """
     if not shards:
         return
-    mark, hear = files.temporary_name(folder / "mark"), each_once(report)
+    mark, hear = folder / files.temporary_name(Path("mark")).name, each_once(report)
     client.subscribe_topic(mark.name, lambda event: hear(*event[1]))
     files.write_text(mark, "A worker that sees this file writes into the same folder as the others.\n")
     orders = [pickle.dumps((folder, mark, plan, shard)) for shard in shards]  # opaque to the scheduler

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from gait.inference import RatioError, RatioPosterior
+from gait.inference.ratio import RatioError, RatioPosterior
 from gait.parameters import Uniform
 
 LEVELS = (0.5, 0.8, 0.95)

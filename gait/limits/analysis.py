@@ -20,6 +20,11 @@ from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
 
 POINTS, POINTS_OF_ADDITIONS = 24, 10
 """Walkers at which derivatives are taken: for the scenario itself, and for each additional measurement."""
+LOCAL = (
+    "With noise these are local bounds. No estimator does better, but the best possible one may do far worse, "
+    "above all where the noise exceeds a few centimetres."
+)
+"""Caution about all numbers under noise."""
 _TWINS_INTERVAL = 0.02  # s
 _ADDITIONS = (
     ("the body mass", (), ("mass",)),
@@ -140,11 +145,13 @@ class ScenarioAnalysis:
 
     def summary(self) -> list[str]:
         """The main findings in plain words: combinations, ceilings and what to measure, a short sentence each."""
-        lines = [self.headline()]
+        lines, most = [self.headline()], "" if self.scenario.noise is None else "at most "
         for name, ceiling in self.ceilings.items():
             quantity = QUANTITIES[name]
             error = f", error at least {rounded(ceiling.rmse, 3)} {quantity.unit}" if ceiling.rmse else ""
-            lines.append(f"Highest possible R² of {quantity.label} ({quantity.symbol}): {ceiling.r2:.4f}{error}.")
+            lines.append(f"Highest possible R² of {quantity.label} ({quantity.symbol}): {most}{ceiling.r2:.4f}{error}.")
+        if self.scenario.noise is not None:
+            lines.append(LOCAL)
         return lines + self.measurements()
 
     def details(self) -> list[str]:

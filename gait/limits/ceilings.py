@@ -120,7 +120,11 @@ def ceiling_of(name: str, report: Report, unknowns: tuple[str, ...], posterior: 
     known = linear.is_known(change)
     if known:
         r2 = linear.linear_ceiling(change) if linear.noisy else 1.0
-        reason = "The noise allows no more." if linear.noisy else "It can be known by itself."
+        reason = (
+            "The noise allows no more, and perhaps less: this is a local bound."
+            if linear.noisy
+            else "It can be known by itself."
+        )
         return Ceiling(r2, spread * math.sqrt(1.0 - r2), reason)
     if posterior is not None and name in posterior.targets:
         return _ratio_ceiling(name, report, unknowns, posterior)

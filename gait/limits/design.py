@@ -130,7 +130,7 @@ class RecordingDesign:
         if factor == 0.0:
             return f"Its R² stays below {level:g}, however small the noise."
         tolerated = {name: sd * factor for name, sd in self.noise.items()}
-        return f"Its R² falls below {level:g} when the noise exceeds {noise_in_words(tolerated)}."
+        return f"Its R² is below {level:g} at the latest when the noise exceeds {noise_in_words(tolerated)}."
 
     def to_dict(self) -> dict:
         """The design as numbers, for JSON."""

@@ -71,7 +71,7 @@ def _noise_label(noise: Mapping[str, float]) -> str:
 
 
 def _r2_levels(axis: Axes) -> None:
-    axis.set_ylabel("Highest possible R² [1]")
+    axis.set_ylabel("Highest possible R²,\nlocal bound [1]")
     axis.set_ylim(0.0, 1.05)
     for level, style in zip(LEVELS, ("-", "--"), strict=True):
         axis.axhline(level, color="black", lw=0.8, ls=style)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed, rounded
-from gait.limits.analysis import ScenarioAnalysis
+from gait.limits.analysis import LOCAL, ScenarioAnalysis
 from gait.limits.design import RecordingDesign
 from gait.parameters import QUANTITIES
 from gait.report.style import BEST, NETWORK, STYLE, mathematical, symbol
@@ -74,7 +74,7 @@ def _ceiling_panel(axis: Axes, analysis: ScenarioAnalysis) -> None:
     axis.set_xlim(0, 1.2)
     axis.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
     axis.set_xlabel("R² of the best possible estimator [1]")
-    axis.set_title("What any network can reach" + (" in this noise" if analysis.scenario.noise else ""))
+    axis.set_title("What any network can reach" + (", at most, in this noise" if analysis.scenario.noise else ""))
 
 
 def _spectrum_panel(axis: Axes, report: Report) -> None:
@@ -193,7 +193,7 @@ def _design_text(design: RecordingDesign) -> str:
 ![Design of the recording]({DESIGN_FIGURE})
 
 Errors are Cramér-Rao bounds of unbiased estimates, medians over {design.walkers} walkers. R² is computed as if the
-model were linear and the prior Gaussian, which is good where R² is high and rough where it is not.
+model were linear and the prior Gaussian. {LOCAL}
 """
 
 

@@ -32,7 +32,7 @@ def plot_learning_curves(history: pd.DataFrame, ceilings: Mapping[str, Ceiling])
         Sameni, Fig. 4a and b, where the targets are mass, stiffness and rest length.
     """
     shown = {name: ceiling for name, ceiling in ceilings.items() if f"r2_{name}" in history}
-    kept = int(history["epoch"][history["val_loss"].idxmin()])
+    kept = int(history["epoch"].to_numpy()[history["val_loss"].argmin()])
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.4 * (1 + len(shown)), 3.7), layout="constrained")
         axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]

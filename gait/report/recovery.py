@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -25,7 +26,7 @@ SCATTER = "scatter.png"
 _COLUMNS = 100  # of a terminal
 _TEXT = "text"
 _DOTS = 1500  # of the network's estimates over k/m; more would hide the walkers behind them
-_PAPER = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+_PAPER: dict[str, Any] = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
 
 Best = Mapping[str, np.ndarray | None]
 
@@ -75,7 +76,7 @@ def _panels(names: list[str], hidden: list[str]) -> tuple[Figure, dict[str, Axes
         return figure, dict(zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True))
     columns = max(-(-(len(names) + len(hidden) + 1) // 2), len(hidden) + 1)
     first = [*hidden, *(name for name in names if name not in hidden)]
-    rows = (first[:columns], [*map(_over_ratio, hidden), *first[columns:], _TEXT])
+    rows: tuple[list[Any], ...] = (first[:columns], [*map(_over_ratio, hidden), *first[columns:], _TEXT])
     figure = Figure(figsize=(3.6 * columns, 8.4), layout="constrained")
     return figure, figure.subplot_mosaic([row + ["."] * (columns - len(row)) for row in rows])
 
@@ -106,12 +107,12 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
     axis.plot([], [], "o", ms=5, color=NETWORK, label="the network's estimates")
     axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
     if best is not None:
-        groups = pd.Series(best).groupby(pd.cut(truth, int(np.clip(len(truth) / 100, 5, 25))), observed=True)
-        middle = [interval.mid for interval in groups.groups]
-        axis.plot(middle, groups.mean(), color=BEST, lw=1.8, label="best possible estimates (mean)")
+        groups = np.array_split(np.argsort(truth), int(np.clip(len(truth) / 100, 1, 25)))
+        middle = [truth[group].mean() for group in groups]
+        axis.plot(middle, [best[g].mean() for g in groups], color=BEST, lw=1.8, label="best possible estimates (mean)")
         for share in (0.05, 0.95):
-            band = groups.quantile(share)
-            axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label="90 % of the best possible estimates")
+            band, label = [np.quantile(best[g], share) for g in groups], "90 % of the best possible estimates"
+            axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label=label)
     outside = int(np.sum((estimate < span[0]) | (estimate > span[1])))
     if outside:
         note = f"{outside:,} of {len(estimate):,} estimates\nlie beyond the frame"

@@ -11,32 +11,46 @@ from gait.simulation.conditions import Walks
 if TYPE_CHECKING:
     import pandas as pd
 
+UNITS = {
+    "foothold": "m", "touchdown": "s", "takeoff": "s", "double_support_time": "s", "step_time": "s", "step_length": "m",
+    "speed": "m/s",
+}  # fmt: skip
+"""Unit of each column of a table of steps that has one."""
+
 
 def step_table(walks: Walks, i: int = 0) -> pd.DataFrame:
-    """Steps of one walk, from touchdown to touchdown.
+    """Lists the steps of one walk, from touchdown to touchdown.
+
+    The leg that stands first, on a foothold at x = 0, is called the left one.
 
     Args:
         walks: see `gait.simulate`.
         i: number of the walk.
 
     Returns:
-        One row a touchdown, SI units, NaN where an event is missing: `leg` ("first" or "other"), `foothold` [m],
-        `touchdown` [s], `takeoff` of the rear leg after it [s], `double_support_time` between the two [s],
-        `step_time` and `step_length` since the touchdown before [s, m], and their ratio `speed` [m/s].
+        One row a step, indexed by its number `step` = 1, 2, ..., SI units, NaN where an event is missing:
+
+        - `leg`: "left" or "right", the leg that touches down;
+        - `foothold`: where it does [m];
+        - `touchdown`: when it does [s];
+        - `takeoff`: when the other leg, behind, takes off after that [s];
+        - `double_support_time`: from that touchdown to that takeoff [s];
+        - `step_time`: since the touchdown before [s], NaN for step 1;
+        - `step_length`: distance from the foothold before [m];
+        - `speed`: step length by step time [m/s].
     """
     import pandas as pd  # only now: most uses of the simulation do not need it
 
-    touchdown, foothold = walks.touchdown[i], walks.foothold[i]
-    made = np.isfinite(touchdown)
-    touchdown, foothold = touchdown[made], foothold[made]
+    touchdown, foothold = (row[i][np.isfinite(walks.touchdown[i])] for row in (walks.touchdown, walks.foothold))
     takeoff = np.full(len(touchdown), np.nan)
     seen = walks.takeoff[i][: len(touchdown)]
     takeoff[: len(seen)] = seen
     step_time = np.diff(touchdown, prepend=np.nan)
-    step_length = np.diff(foothold, prepend=np.nan)
+    step_length = np.diff(foothold, prepend=0.0)
+    numbers = np.arange(1, len(touchdown) + 1)
     return pd.DataFrame(
         {
-            "leg": ["other" if number % 2 == 0 else "first" for number in range(len(touchdown))],
+            "leg": np.where(numbers % 2 == 1, "right", "left"),
             "foothold": foothold,
             "touchdown": touchdown,
             "takeoff": takeoff,
@@ -44,5 +58,6 @@ def step_table(walks: Walks, i: int = 0) -> pd.DataFrame:
             "step_time": step_time,
             "step_length": step_length,
             "speed": step_length / step_time,
-        }
+        },
+        index=pd.Index(numbers, name="step"),
     )

@@ -171,7 +171,7 @@ class Feed:
 
     def _targets(self, parameters: dict[str, Any]) -> Any:
         """Targets [n, t] from parameters by name, [n] each; NumPy or TensorFlow alike."""
-        columns = [derive(name, parameters) for name in self._scenario.targets]
+        columns: list[Any] = [derive(name, parameters) for name in self._scenario.targets]
         return np.stack(columns, axis=1) if isinstance(columns[0], np.ndarray) else tf.stack(columns, axis=1)
 
     def _noisy(self, batches: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:

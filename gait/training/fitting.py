@@ -57,7 +57,7 @@ def train(
     dataset.require(settings.scenario.inputs)
     config = RunConfig.of(settings, dataset)
     run.check_same(config)
-    if run.is_finished:
+    if run.is_finished():
         return _finished(run, dataset)
     configure_threads()
     tf.get_logger().setLevel("ERROR")
@@ -67,7 +67,7 @@ def train(
     with files.locked(run.folder):
         # Once more: while the data were read, another process may have come first.
         run.check_same(config)
-        if not run.is_finished:
+        if not run.is_finished():
             files.write_sealed(run.config, config.to_dict())
             run.result.unlink(missing_ok=True)  # of a model that is gone
             result = _train_locked(run, settings, feed, verbose)

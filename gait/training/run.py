@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ class TrainingResult:
         epochs: number of epochs.
         best_epoch: epoch with the lowest validation loss, from 1; `best_val_loss`: that loss.
         seconds: time of all epochs, s.
-        peak_memory_bytes: largest memory of the process.
+        peak_memory_bytes: largest memory of the process; None where the system does not tell.
         model_sha256, history_sha256: checksums of the files.
     """
 
@@ -45,7 +44,7 @@ class TrainingResult:
     best_epoch: int
     best_val_loss: float
     seconds: float
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None
     model_sha256: str
     history_sha256: str
 
@@ -100,9 +99,8 @@ class Run:
         """How good the estimates are; written by the evaluation."""
         return self.folder / "metrics.json"
 
-    @property
     def is_finished(self) -> bool:
-        """Whether training has come to its end, which says nothing about the state of the files."""
+        """Tells whether training has come to its end, which says nothing about the state of the files."""
         return self.model.exists() and self.result.exists()
 
     def read_config(self) -> RunConfig:
@@ -190,9 +188,13 @@ class FinishedRun:
         return self.scenario.targets
 
     @property
-    def metrics(self) -> dict[str, Any] | None:
-        """Scores of each quantity on the test split, content of metrics.json; None before the evaluation."""
-        return json.loads(self.run.metrics.read_text()) if self.run.metrics.exists() else None
+    def metrics(self) -> dict[str, dict[str, Any]] | None:
+        """Content of metrics.json: scores of each quantity on the test split by name; None before the evaluation.
+
+        Raises:
+            InputError: if the file is not readable.
+        """
+        return files.read_json(self.run.metrics, "table of metrics", []) if self.run.metrics.exists() else None
 
     def inputs(self, split: Split, name: str) -> np.ndarray:
         """What the network is given for records of a split, with the noise of its scenario.
@@ -255,7 +257,7 @@ def load_run(path: str | AnyPath) -> FinishedRun:
     """
     run = Run(files.as_path(path) if isinstance(path, str) else path)
     config = run.read_config()
-    if not run.is_finished:
+    if not run.is_finished():
         raise InputError(f"The run at {run.folder} has no finished model. {config.continuation(run.folder)}")
     result = run.read_result()
     for file, checksum in ((run.model, result.model_sha256), (run.history, result.history_sha256)):

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from gait.inference.ratio import RatioPosterior
 
 from gait.diagnostics.scores import Limit, Recovery, Score, gap_with_interval, r2_with_interval, score
 from gait.diagnostics.verdicts import TOLERANCE, judge
 from gait.identifiability import Identifiability
+from gait.inference.ratio import RatioPosterior
 from gait.limits.ceilings import Ceiling
 from gait.parameters import PAPER_PRIORS
 

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from gait.inference.ratio import RatioPosterior
 
 from gait.diagnostics.scores import Limit, Recovery, score
 from gait.identifiability import Identifiability
+from gait.inference.ratio import RatioPosterior
 from gait.limits.ceilings import Ceiling
 from gait.parameters import PAPER_PRIORS, draw
 from gait.report.recovery import plot_recovery, recovery_report, recovery_table

@@ -77,7 +77,7 @@ def test_a_history_lost_in_a_crash_comes_back_with_the_checkpoint(scripts, train
 
 
 def resume_training(scripts, training_command, trained, photograph: Path) -> None:
-    if not Run(photograph).is_finished:
+    if not Run(photograph).is_finished():
         with pytest.raises(InputError):
             load_run(photograph)
     undisturbed(scripts, *training_command(photograph))

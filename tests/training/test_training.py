@@ -259,7 +259,7 @@ def test_a_run_in_a_bucket_ends_like_one_on_a_disk(small_dataset, finished_run, 
     assert "rest_length" in evaluate_run(bucket / "run").scores  # finds the data by its configuration
     assert {path.name for path in (bucket / "run").iterdir()} == {
         "config.json", "history.csv", "model.keras", "result.json", "learning_curves.png", "metrics.json",
-        "predictions.csv", "scatter.png", "report.md", "completion.json", "completion.png",
+        "metrics.csv", "predictions.csv", "scatter.png", "report.md", "completion.json", "completion.png",
     }  # fmt: skip
     assert (bucket / "run" / "scatter.png").read_bytes().startswith(b"\x89PNG")
 
