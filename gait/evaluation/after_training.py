@@ -16,6 +16,7 @@ from gait.diagnostics.calibration import RatioCalibration, calibrate_ratio_poste
 from gait.diagnostics.scores import Score, score
 from gait.errors import InputError
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
+from gait.limits.ceilings import ratio_name
 from gait.parameters import QUANTITIES, derive, named
 from gait.report.calibration import CALIBRATION, plot_ratio_calibration
 from gait.report.learning_curves import plot_learning_curves
@@ -170,20 +171,27 @@ def _calibrate(
 
     The errors of k/m are taken from the validation split: the test split is for counting only.
     """
-    posterior, ratio = analysis.ratio_posterior, derive("stiffness_to_mass", estimates)
-    if posterior is None or ratio is None:
+    posterior = analysis.ratio_posterior
+    if posterior is None:
+        return None
+    names = [ratio_name(stiffness) for stiffness in posterior.stiffnesses]
+    if any(derive(name, estimates) is None for name in names):
         return None
     known, guessed = _predict(run, dataset, "validation", enough=_CALIBRATED)
-    errors = _column("stiffness_to_mass", guessed) - _column("stiffness_to_mass", known)
     counted = slice(0, _CALIBRATED)
     return calibrate_ratio_posterior(
         posterior,
         {name: column[counted] for name, column in truth.items()},
         {name: estimates[name][counted] for name in posterior.targets if name in estimates},
-        ratio[counted],
-        errors,
+        _columns(names, estimates)[counted],
+        _columns(names, guessed) - _columns(names, known),
         np.random.default_rng((dataset.population.seed, _CALIBRATION_STREAM)),
     )
+
+
+def _columns(names: Sequence[str], table: Table) -> np.ndarray:
+    """Quantities of a table, shape [n, names]."""
+    return np.stack([_column(name, table) for name in names], axis=1)
 
 
 # Files ---------------------------------------------------------------------------------------

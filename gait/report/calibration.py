@@ -43,10 +43,10 @@ def plot_ratio_calibration(calibration: RatioCalibration, priors: Mapping[str, U
 
 def _walkers_panel(axis: Axes, calibration: RatioCalibration, priors: Mapping[str, Uniform]) -> None:
     for example, colour in zip(calibration.examples, _EXAMPLES, strict=True):
-        axis.plot(*example.draws, ".", ms=3, color=colour, alpha=0.5)
-        axis.plot(*example.truth, "*", ms=14, color=colour, mec="black")
+        axis.plot(*example.draws[:2], ".", ms=3, color=colour, alpha=0.5)
+        axis.plot(*example.truth[:2], "*", ms=14, color=colour, mec="black")
         if example.estimate is not None:
-            axis.plot(*example.estimate, "X", ms=9, color=NETWORK, mec="white")
+            axis.plot(*example.estimate[:2], "X", ms=9, color=NETWORK, mec="white")
     axis.plot([], [], ".", ms=6, color=TRUTH, label="posterior given the network's $k/m$")
     axis.plot([], [], "*", ms=12, color="white", mec="black", label="the walker")
     if calibration.examples[0].estimate is not None:
@@ -65,7 +65,7 @@ def _coverage_panel(axis: Axes, calibration: RatioCalibration) -> None:
     mass = calibration.calibrations["mass"]
     axis.plot([0, 100], [0, 100], color="black", lw=0.8, label="as it should be")
     for kind, (label, colour, marks) in _KINDS.items():
-        rows = getattr(mass, kind)
+        rows = mass.kinds[kind]
         x, y = [100 * row.level for row in rows], [100 * row.covered for row in rows]
         width = sum(row.sharpness for row in rows) / len(rows)
         hollow = "none" if kind == "prior" else None
@@ -76,29 +76,37 @@ def _coverage_panel(axis: Axes, calibration: RatioCalibration) -> None:
     axis.set_ylim(0, 103)
     axis.set_xlabel("Probability of the interval [%]")
     axis.set_ylabel(f"Share of {mass.n:,} walkers whose mass lies inside [%]")
-    axis.set_title(f"Coverage: the posterior {'is' if mass.holds else 'is not'} calibrated")
+    axis.set_title(f"Coverage: the posterior {'is' if calibration.holds else 'is not'} calibrated")
     axis.legend(title="Intervals of the mass: width as a part of the prior's", title_fontsize=8, **_BELOW, ncols=3)
 
 
 def calibration_report(calibration: RatioCalibration) -> str:
     """The calibration as a section of a Markdown report."""
+    laws = [
+        f"Its error follows Student's law with {error.degrees_of_freedom:.1f} degrees of freedom and a scale of "
+        f"{error.scale:.2g} 1/s², fitted to the validation split."
+        for error in calibration.error.values()
+    ]
     rows = [
-        f"| {name} | {_KINDS[kind][0]} | {row.level:.0%} "
-        f"| {row.covered:.2%} ({row.interval[0]:.2%} to {row.interval[1]:.2%}) "
-        f"| {row.sharpness:.2f} | {'holds' if row.holds else 'fails'} |"
+        f"| {name} | {_KINDS[kind][0]} | {100 * row.level:.0f} % | {100 * row.covered:.2f} % "
+        f"({100 * row.interval[0]:.2f} % to {100 * row.interval[1]:.2f} %) | {row.sharpness:.2f} "
+        f"| {'holds' if row.holds else 'fails'} |"
         for name, found in calibration.calibrations.items()
-        for kind in _KINDS
-        for row in getattr(found, kind)
+        for kind, coverages in found.kinds.items()
+        for row in coverages
     ]
     return f"""
 ## Mass and stiffness given k/m
 
-{calibration.sentence()}
+The network estimates k/m. {" ".join(laws)} Mass and stiffness given k/m follow from the prior: the density of the mass
+is proportional to m between the lightest and the heaviest walker with that k/m. {calibration.sentence()}
 
-![Posterior of mass and stiffness]({CALIBRATION})
+![Posterior of mass and stiffness given k/m]({CALIBRATION})
 
 | quantity | intervals | probability | walkers inside (99 % interval) | width, as a part of the prior's | |
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
+Intervals × 0.5 and × 2 are controls: each must fail at one level at least. At 95 %, intervals × 2 may hold nearly all
+walkers. The prior instead of the posterior holds, too, but says nothing about a walker.
 """

@@ -36,12 +36,12 @@ class Machines:
 
     def __init__(self, folder, path=ROOT):
         self._folder, self._path, self.workers = folder, path, []
-        described = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--port=0", f"--scheduler-file={described}", "--host=127.0.0.1")
+        file = folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "--port=0", f"--scheduler-file={file}", "--host=127.0.0.1")
         until = time.monotonic() + 60
-        while not (described.exists() and described.read_text().endswith("}")) and time.monotonic() < until:
+        while not (file.exists() and file.read_text().endswith("}")) and time.monotonic() < until:
             time.sleep(0.02)
-        self.address = json.loads(described.read_text())["address"]
+        self.address = json.loads(file.read_text())["address"]
 
     def _start(self, role, *flags):
         command = [sys.executable, "-m", f"distributed.cli.dask_{role}", "--no-dashboard", *flags]
@@ -257,15 +257,29 @@ def test_a_worker_of_another_version_is_refused(machines, tmp_path, monkeypatch)
     assert [path.name for path in tmp_path.iterdir()] == [PROGRESS_LOG]
 
 
+def test_a_worker_is_known_by_the_source_that_it_has_loaded(tmp_path, monkeypatch):
+    """A source that is changed while it runs would pass for the one it computes with."""
+    loaded = cluster._worker_versions()
+    (tmp_path / "walker.py").write_text("edited = True")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    assert provenance.numerical_environment()["gait"] != loaded["gait"]
+    assert cluster._worker_versions() == loaded
+
+
 def test_a_worker_without_this_package_says_so(tmp_path, request):
-    """It has another package of this name that cannot be imported, and so has the scheduler, which needs none."""
+    """It joins when the run waits already; another package of this name, which cannot be imported, is what it has.
+
+    So has the scheduler, which needs none.
+    """
     (tmp_path / "gait.py").write_text("raise ImportError('not installed here')")
     bare = Machines(tmp_path, path=tmp_path)
     request.addfinalizer(bare.end)
-    bare.have_workers(1)
     message = r"A worker on .* cannot use the package gait \(not installed here\). Install the same version there"
-    with pytest.raises(InputError, match=message):
-        write_dataset(tmp_path / "walks", small_plan(), cluster=bare.address)
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(write_dataset, tmp_path / "walks", small_plan(), cluster=bare.address)
+        bare.have_workers(1)
+        with pytest.raises(InputError, match=message):
+            done.result(timeout=60)
     assert [path.name for path in (tmp_path / "walks").iterdir()] == [PROGRESS_LOG]
 
 

@@ -99,8 +99,8 @@ def error_of(action: Callable[[], object]) -> str | None:
 def dataset_of(folder: Path) -> dict[str, object]:
     """All that a dataset folder holds: the bytes of every file, and the manifest as its reader sees it."""
     content = {path.name: path.read_bytes() for path in folder.iterdir()}
-    described = open_dataset(folder).manifest.to_dict()
-    content[FILE] = json.dumps(without(described, "code_revision"))  # someone may be editing
+    manifest = open_dataset(folder).manifest.to_dict()
+    content[FILE] = json.dumps(without(manifest, "code_revision"))  # someone may be editing
     return content
 
 
