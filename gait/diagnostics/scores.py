@@ -126,7 +126,7 @@ class Score:
 
     @property
     def limited_by(self) -> Limit:
-        """What keeps R² from 1."""
+        """Cause that keeps R² from 1."""
         return verdicts.limited_by(self.verdict, self.recoverable)
 
     @property
@@ -255,7 +255,8 @@ def score(
     error = estimate - truth
     r2, r2_low, r2_high = r2_with_interval(truth, estimate)
     gap, gap_low, gap_high = gap_with_interval(truth, estimate, ceiling, best)
-    verdict = verdicts.judge(len(truth), (r2_low, r2_high), (gap_low, gap_high), ceiling, exact=best is not None)
+    exact = best is not None
+    verdict = verdicts.judge(len(truth), (r2_low, r2_high), (gap_low, gap_high), ceiling, exact=exact)
     return Score(
         target=target,
         n=len(truth),
@@ -270,7 +271,7 @@ def score(
         best_possible_r2=None if best is None else r2_with_interval(truth, best)[0],
         identifiability=identifiability,
         verdict=verdict,
-        advice=verdicts.advice(verdict, ceiling.recoverable, identifiability, advice, gap),
+        advice=verdicts.advice(verdict, ceiling.recoverable, identifiability, advice, gap, exact=exact),
     )
 
 

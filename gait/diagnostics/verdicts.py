@@ -27,7 +27,7 @@ class Recovery(enum.StrEnum):
 
 
 class Limit(enum.StrEnum):
-    """What keeps an estimate from the truth."""
+    """Cause that keeps an estimate from the truth."""
 
     NOTHING = "nothing"
     NETWORK = "network"
@@ -69,7 +69,7 @@ def judge(records: int, r2_interval: Interval, gap_interval: Interval, ceiling: 
 
 
 def limited_by(verdict: Recovery, recoverable: bool) -> Limit:
-    """What keeps R² from 1: below a ceiling that the data have set, it is both data and network."""
+    """Names what keeps R² from 1: below a ceiling that the data have set, it is both data and network."""
     if verdict == Recovery.BELOW_CEILING:
         return Limit.NETWORK if recoverable else Limit.BOTH
     return {Recovery.RECOVERED: Limit.NOTHING, Recovery.AT_CEILING: Limit.DATA}.get(verdict, Limit.UNKNOWN)
@@ -87,8 +87,10 @@ def headline(verdict: Recovery, recoverable: bool) -> str:
     return words if recoverable or verdict == Recovery.ABOVE_CEILING else f"not recoverable, {words}"
 
 
-def advice(verdict: Recovery, recoverable: bool, known: Identifiability, measure: str, gap: float) -> tuple[str, ...]:
-    """What to do next: what to measure for a target that cannot be known, then what concerns the network.
+def advice(
+    verdict: Recovery, recoverable: bool, known: Identifiability, measure: str, gap: float, *, exact: bool
+) -> tuple[str, ...]:
+    """Says what to measure for a target that cannot be known, then what to do about the network.
 
     Args:
         verdict: verdict on the network.
@@ -96,21 +98,23 @@ def advice(verdict: Recovery, recoverable: bool, known: Identifiability, measure
         known: verdict of the analysis before training on the target.
         measure: what to measure in addition, in a sentence.
         gap: R² that the network still lacks to the best possible.
+        exact: whether the best possible estimates are known; else the ceiling is a bound that may be out of reach.
     """
-    if recoverable:
-        words = {
-            Recovery.RECOVERED: "Nothing to be done.",
-            Recovery.BELOW_CEILING: "Train longer, or on more records.",
-        }
-        return (words.get(verdict, "Evaluate on more records."),)
-    data = "Record with less noise, or for longer." if is_noise_limited(known) else measure
-    worth = "." if is_noise_limited(known) else ", but that would only teach the network the edges of the prior."
+    data = "" if recoverable else "Record with less noise, or for longer." if is_noise_limited(known) else measure
     network = {
-        Recovery.BELOW_CEILING: f"Up to the ceiling, longer training or more records could add R² {gap:.2g}{worth}",
+        Recovery.RECOVERED: "Nothing to be done.",
+        Recovery.AT_CEILING: "",
+        Recovery.BELOW_CEILING: "Train longer, or on more records.",
         Recovery.ABOVE_CEILING: "Evaluate on records that the network was not trained on.",
         Recovery.UNDETERMINED: "Evaluate on more records.",
-    }
-    return (data, network[verdict]) if verdict in network else (data,)
+    }[verdict]
+    if verdict == Recovery.BELOW_CEILING and not recoverable:
+        gain = f"R² {gap:.2g}" if exact else f"at most R² {gap:.2g}"
+        network = f"Up to the ceiling, longer training or more records could add {gain}"
+        network += "." if is_noise_limited(known) else ", but that would only teach the network the edges of the prior."
+    elif verdict == Recovery.BELOW_CEILING and not exact:
+        network += " Even the best possible network may stay below R² 0.99 in this noise."
+    return tuple(filter(None, (data, network)))
 
 
 def is_noise_limited(known: Identifiability) -> bool:

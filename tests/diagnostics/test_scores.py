@@ -240,3 +240,19 @@ def test_words_for_what_cannot_be_known(known, words, advice):
         assert words in text
         assert advice in entry.advice[0]
         assert ("prior" in text) == (advice == WEIGH)
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "words"),
+    [
+        (NOISY, "could add at most R² 0."),
+        (Ceiling(0.995, 0.3, "The noise."), "Even the best possible network may stay below R² 0.99 in this noise."),
+    ],
+)
+def test_a_bound_that_may_be_out_of_reach_is_no_promise(ceiling, words):
+    """With noise, the ceiling is a bound and the best possible estimates are not known. Control: with them."""
+    generator = np.random.default_rng(10)
+    truth = generator.uniform(MASS.low, MASS.high, 5000)
+    estimate = truth + generator.normal(0.0, np.sqrt(0.5 * VARIANCE), 5000)
+    assert words in scored(truth, estimate, ceiling, None, Identifiability.RECOVERABLE).advice[-1]
+    assert words not in scored(truth, estimate, ceiling, truth, Identifiability.RECOVERABLE).advice[-1]
