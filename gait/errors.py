@@ -7,7 +7,7 @@ import os
 
 
 class InputError(ValueError):
-    """What is wrong, the rule, what was received and what to do, as plain text.
+    """Mistake of a user, as plain text: what is wrong, the rule, what was received and what to do.
 
     The scripts print the text without a traceback and end with exit code 1. Every other exception is a
     defect of this package and keeps its traceback, except for errors of a disk or a path; see `storage_reason`.

@@ -23,6 +23,7 @@ class Uniform:
     high: float
 
     def variance(self) -> float:
+        """Variance, in the unit squared."""
         return (self.high - self.low) ** 2 / 12.0
 
 

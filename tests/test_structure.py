@@ -47,15 +47,6 @@ MODULES = sorted((ROOT / "gait").rglob("*.py"))
 STUBS = sorted((ROOT / "gait").rglob("*.pyi"))
 SCRIPTS = ("simulate.py", "train.py", "evaluate.py")
 
-NOT_YET_MOVED = {"ceilings.py", "completion.py"}
-"""Modules that are about to get another place; no rule is asked of them."""
-NOT_YET_DOCUMENTED = {
-    "errors.py", "evaluation/before_training.py",
-    "limits/analysis.py", "parameters.py", "simulation/conditions.py", "simulation/model.py", "storage/files.py",
-    "storage/remote.py", "training/run.py", "training/settings.py", "training/state.py",
-}  # fmt: skip
-"""Modules with names that lack a docstring, or whose docstring cannot be read alone."""
-
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT / "gait").as_posix()
@@ -89,8 +80,6 @@ def test_a_module_imports_only_what_stands_below_it():
     upwards = []
     for path in MODULES:
         own = rung(path)
-        if name_of(path) in NOT_YET_MOVED:
-            continue
         for name in imported(path):
             if name.startswith("gait."):
                 other = name.split(".")[1]
@@ -101,9 +90,8 @@ def test_a_module_imports_only_what_stands_below_it():
 
 
 def test_the_ladder_is_complete():
-    found = {rung(path) for path in MODULES if name_of(path) not in NOT_YET_MOVED} - {"__init__"}
-    assert found <= set(LADDER)
-    assert set(LADDER) - found <= {"inference"}  # not yet there
+    found = {rung(path) for path in MODULES} - {"__init__"}
+    assert found == set(LADDER)
 
 
 @pytest.mark.parametrize("folder", INSIDE)
@@ -295,9 +283,7 @@ def faults_of_docstrings(text: str) -> list[str]:
 
 def test_docstrings_can_be_read_alone():
     faults = {name_of(path): faults_of_docstrings(path.read_text()) for path in MODULES}
-    assert {
-        name: found for name, found in faults.items() if found and name not in NOT_YET_MOVED | NOT_YET_DOCUMENTED
-    } == {}
+    assert {name: found for name, found in faults.items() if found} == {}
 
 
 def test_faults_of_docstrings_are_found():

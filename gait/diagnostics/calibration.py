@@ -1,4 +1,4 @@
-"""Test of a posterior by simulation: do its intervals hold the truth as often as they say?
+"""Test of a posterior by simulation: its intervals must hold the truth as often as they say.
 
 Two counts over many walkers with a known truth: how often a central interval holds it, and how evenly its ranks among
 the draws are spread. Two controls, the same intervals too narrow and too wide, must fail; else the test shows nothing.
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from gait.inference import RatioError, RatioPosterior
+from gait.inference.ratio import RatioError, RatioPosterior
 from gait.parameters import Uniform
 
 LEVELS = (0.5, 0.8, 0.95)

@@ -35,7 +35,7 @@ class ScenarioEvaluation:
     files: list[str]
 
     def summary(self) -> list[str]:
-        """What matters most, in plain words."""
+        """The main findings in plain words."""
         return self.analysis.summary() + ([] if self.design is None else self.design.sentences())
 
     def sentences(self) -> list[str]:

@@ -80,6 +80,21 @@ class Box:
     softest: np.ndarray
     stiffest: np.ndarray
 
+    @property
+    def ratio_range(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest ratio of each leg, shape [legs], 1/s²."""
+        return self.softest / self.heaviest, self.stiffest / self.lightest
+
+    @property
+    def corners(self) -> np.ndarray:
+        """Ratios of the corners, for one leg: shape [4], ascending, 1/s². In between, p(rho) is smooth."""
+        return np.sort(np.divide.outer([*self.softest, *self.stiffest], [self.lightest, self.heaviest]), axis=None)
+
+    def usable_scale(self, scale: np.ndarray) -> np.ndarray:
+        """Scales [..., legs], limited: a smaller one is no error, and a larger one leaves less than 1e-5 of R²."""
+        lowest, highest = self.ratio_range
+        return np.clip(scale, 1e-12 * highest, 300.0 * (highest - lowest))
+
     def mass_bounds(self, ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ends A, B [kg] of the range of masses that have the ratios [..., legs]; A > B where there are none."""
         low, high = np.asarray(self.lightest), np.asarray(self.heaviest)
@@ -152,12 +167,10 @@ class EstimatedRatios:
 
         An estimate may lie so far from all that walkers can have that its own law excludes it. The differences of F
         then keep no digit. Moved to where an error has a probability of 1e-9 (6 scales, if Gaussian), they keep six,
-        and the posterior says what it said before: a walker at the edge of the prior. Scales are limited on both
-        sides, too: a smaller one is no error, and a larger one leaves less than 1e-5 of R².
+        and the posterior says what it said before: a walker at the edge of the prior.
         """
         box = self.box
-        lowest, highest = box.softest / box.heaviest, box.stiffest / box.lightest
-        limited = dataclasses.replace(self, scale=np.clip(self.scale, 1e-12 * highest, 300.0 * (highest - lowest)))
+        limited = dataclasses.replace(self, scale=box.usable_scale(self.scale))
         largest = np.array([law.largest for law in self.laws])
         light, heavy = limited.masses_within(largest)
         # At masses from light to heavy all estimates are possible and stay. If light > heavy, this one is nearest.
@@ -227,11 +240,11 @@ class EstimatedRatios:
             Edges, shape [n, cells + 1], 1/s², and probabilities, shape [n, cells], not normalised.
         """
         box, (law,) = self.box, self.laws
-        corners = np.outer([1.0 / box.heaviest, 1.0 / box.lightest], [*box.softest, *box.stiffest]).ravel()
-        inner = np.concatenate([np.geomspace(corners.min(), corners.max(), _INNER_NODES), corners])
+        lowest, highest = box.corners[0], box.corners[-1]
+        inner = np.concatenate([np.geomspace(lowest, highest, _INNER_NODES), box.corners])
         around = self.estimates + self.scale * law.nodes
         edges = np.concatenate([around, np.broadcast_to(inner, (len(around), len(inner)))], axis=1)
-        np.clip(edges, corners.min(), corners.max(), out=edges)
+        np.clip(edges, lowest, highest, out=edges)
         edges.sort(axis=1)
         low, high = box.mass_bounds(0.5 * (edges[:, 1:] + edges[:, :-1])[..., None])
         density = np.maximum(high**2 - low**2, 0.0)
@@ -274,18 +287,19 @@ class EstimatedRatios:
         edges.sort(axis=1)
         return edges
 
-    def variance(self, leg: int | None) -> np.ndarray:
+    def variance(self, leg: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Variance of a stiffness or of the mass, given the estimates, whose errors must be Gaussian.
 
         Args:
             leg: number of the stiffness; None for the mass.
 
         Returns:
-            Shape [n], the unit of the stiffness or the mass, squared.
+            Variance, shape [n], the unit of the stiffness or the mass, squared, and p(r), same shape, not normalised.
         """
-        return np.concatenate([part._variance(leg) for _, part in self.parts()])
+        parts = [part._variance(leg) for _, part in self.parts()]
+        return np.concatenate([variance for variance, _ in parts]), np.concatenate([density for _, density in parts])
 
-    def _variance(self, leg: int | None) -> np.ndarray:
+    def _variance(self, leg: int | None) -> tuple[np.ndarray, np.ndarray]:
         box, edges = self.box, self.mass_edges(coarseness=5)
         nodes, weights = np.polynomial.legendre.leggauss(3)
         half, middle = 0.5 * np.diff(edges)[..., None], 0.5 * (edges[:, 1:] + edges[:, :-1])[..., None]
@@ -307,7 +321,7 @@ class EstimatedRatios:
             p, q = s * mass, r * offset
             zeroth, first, second = inside, p * t + q * inside, p * p * t_squared + 2.0 * p * q * t + q * q * inside
         total, first, second = (np.sum(density * moment, axis=1) for moment in (zeroth, first, second))
-        return np.maximum(second / total - (first / total) ** 2, 0.0)
+        return np.maximum(second / total - (first / total) ** 2, 0.0), total
 
 
 def _draw_from_cells(edges: np.ndarray, weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -24,7 +24,7 @@ LOCAL = (
     "With noise these are local bounds. No estimator does better, but the best possible one may do far worse, "
     "above all where the noise exceeds a few centimetres."
 )
-"""What a reader of any number under noise has to know."""
+"""Caution about all numbers under noise."""
 _TWINS_INTERVAL = 0.02  # s
 _ADDITIONS = (
     ("the body mass", (), ("mass",)),
@@ -90,7 +90,7 @@ class ScenarioAnalysis:
 
     @property
     def advice(self) -> str:
-        """What to do about the quantities that cannot be known, in a sentence or two; empty if all can."""
+        """Advice about the quantities that cannot be known, in a sentence or two; empty if all can."""
         if not self._with(Identifiability.COMBINATION, Identifiability.DEAD):
             lost = _symbols(self._with(Identifiability.LOST))
             return f"Lower the noise or record for longer to know {listed(lost)}." if lost else ""
@@ -128,13 +128,13 @@ class ScenarioAnalysis:
     # In words --------------------------------------------------------------------------------
 
     def headline(self) -> str:
-        """What can be known of the walker, in one sentence."""
+        """The combinations that can be known of the walker, in one sentence."""
         noise = self.scenario.noise
         given = "" if noise is None else f" with noise of {noise_in_words(noise)},"
         return f"From {listed(self.scenario.sources)}{given} any estimator can know of the walker: {self.combinations}."
 
     def measurements(self) -> list[str]:
-        """What to measure in addition, and what would be of no use, a sentence each."""
+        """Measurements that would help, and those that would not, a sentence each."""
         lines = [
             f"Measure also {added.measurement}: then {listed(_symbols(added.recovers))} can be known."
             for added in self.additional_measurements
@@ -144,7 +144,7 @@ class ScenarioAnalysis:
         return lines + ([f"It would not help to measure {listed(useless, 'or')}."] if useless else [])
 
     def summary(self) -> list[str]:
-        """What matters most, in plain words: combinations, ceilings and what to measure, a short sentence each."""
+        """The main findings in plain words: combinations, ceilings and what to measure, a short sentence each."""
         lines, most = [self.headline()], "" if self.scenario.noise is None else "at most "
         for name, ceiling in self.ceilings.items():
             quantity = QUANTITIES[name]
@@ -155,7 +155,7 @@ class ScenarioAnalysis:
         return lines + self.measurements()
 
     def details(self) -> list[str]:
-        """What can be known of each unknown, and why R² has limits, in plain words."""
+        """Findings on each unknown, and the reasons for the ceilings, in plain words."""
         reasons: dict[str, list[str]] = {}
         for name, ceiling in self.ceilings.items():
             if ceiling.r2 < 1.0:

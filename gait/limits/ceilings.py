@@ -37,7 +37,7 @@ class Ceiling:
 
     @property
     def recoverable(self) -> bool:
-        """Whether some estimator would count as having recovered the quantity."""
+        """True if the best estimator would count as having recovered the quantity."""
         return self.r2 >= RECOVERED_R2
 
 

@@ -1,4 +1,4 @@
-"""What every engine is given and what it returns: walkers at time 0, how they are recorded, and their walks."""
+"""Walkers at time 0, how they are recorded, and their walks: the input and output of every engine."""
 
 from __future__ import annotations
 

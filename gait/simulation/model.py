@@ -30,7 +30,7 @@ class Phase(enum.IntEnum):
 
 
 class TouchdownRule(enum.IntEnum):
-    """What decides where and when the swing leg lands."""
+    """Rule for where and when the swing leg lands."""
 
     STEP_LENGTH = 0
     """At a fixed distance d from the stance foothold, when the leg just reaches it (Sameni)."""
@@ -39,7 +39,7 @@ class TouchdownRule(enum.IntEnum):
 
 
 class Event(enum.IntEnum):
-    """What ends a phase. Where two fall together, the one named first counts."""
+    """End of a phase. Where two fall together, the one named first counts."""
 
     TOUCHDOWN = 0
     TAKEOFF = 1
@@ -61,6 +61,7 @@ class Outcome(enum.IntEnum):
 
     @property
     def sentence(self) -> str:
+        """The outcome in plain words."""
         return _SENTENCES[self]
 
 

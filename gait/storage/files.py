@@ -201,7 +201,7 @@ def write_sealed(path: AnyPath, content: dict) -> None:
 
 
 def read_sealed(path: AnyPath, what: str, needed: Iterable[str]) -> dict:
-    """Like `read_json`, of a file by `write_sealed`; an `InputError` if it was changed since."""
+    """The JSON object in a file by `write_sealed`; raises as `read_json`, and if the file was changed since."""
     read_json(path, what, [*needed, "checksum"])
     content = unsealed(path.read_bytes())
     if content is None:

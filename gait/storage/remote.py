@@ -80,27 +80,34 @@ class RemotePath:
 
     @property
     def name(self) -> str:
+        """Last part of the path."""
         return self.text.rpartition("/")[2]
 
     @property
     def parent(self) -> RemotePath:
+        """Folder that holds it; of a bucket, the bucket."""
         above = self.text.rpartition("/")[0]
         return self if above.endswith((":/", ":")) else RemotePath(above)
 
     def with_name(self, name: str) -> RemotePath:
+        """A path in the same folder."""
         return self.parent / name
 
     def resolve(self) -> RemotePath:
+        """This path: a remote one is absolute."""
         return self
 
     def exists(self) -> bool:
+        """Whether there is such a file or folder."""
         return self._status() is not None
 
     def is_dir(self) -> bool:
+        """Whether it is a folder."""
         status = self._status()
         return status is not None and status.is_directory
 
     def is_file(self) -> bool:
+        """Whether it is a file."""
         status = self._status()
         return status is not None and not status.is_directory
 
@@ -117,6 +124,7 @@ class RemotePath:
             gfile.makedirs(self.text)
 
     def iterdir(self) -> Iterator[RemotePath]:
+        """Paths of all that the folder holds."""
         with self._gfile() as gfile:
             names = gfile.listdir(self.text)
         return (self / name.rstrip("/") for name in names if name.strip("/"))
@@ -128,13 +136,16 @@ class RemotePath:
             yield file
 
     def read_bytes(self) -> bytes:
+        """The whole content."""
         with self.open("rb") as file:
             return file.read()
 
     def read_text(self) -> str:
+        """The whole content as text."""
         return self.read_bytes().decode()
 
     def unlink(self, missing_ok: bool = False) -> None:
+        """Deletes the file."""
         with contextlib.suppress(FileNotFoundError) if missing_ok else contextlib.nullcontext(), self._gfile() as gfile:
             gfile.remove(self.text)
 

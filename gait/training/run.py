@@ -30,7 +30,7 @@ INFERENCE_BATCH = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class TrainingResult:
-    """How training has ended.
+    """Result of a training, and checksums of its files.
 
     Attributes:
         epochs: number of epochs.
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def config(self) -> AnyPath:
-        """What was asked for, on what data, with which versions; written when training begins."""
+        """Settings, dataset and versions; written when training begins."""
         return self.folder / "config.json"
 
     @property
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def checkpoint(self) -> AnyPath:
-        """Where an interrupted run goes on from; gone when training has ended."""
+        """State from which an interrupted run continues; gone when training has ended."""
         return self.folder / "checkpoint.npz"
 
     @property
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def result(self) -> AnyPath:
-        """How training ended; written after the model."""
+        """Result of the training; written after the model."""
         return self.folder / "result.json"
 
     @property
@@ -96,7 +96,7 @@ class Run:
 
     @property
     def metrics(self) -> AnyPath:
-        """How good the estimates are; written by the evaluation."""
+        """Scores on the test split; written by the evaluation."""
         return self.folder / "metrics.json"
 
     def is_finished(self) -> bool:
@@ -104,7 +104,7 @@ class Run:
         return self.model.exists() and self.result.exists()
 
     def read_config(self) -> RunConfig:
-        """Reads what the run, finished or not, is asked to do.
+        """Reads the configuration of the run, finished or not.
 
         Raises:
             InputError: if there is no run in the folder or its configuration is not readable.
@@ -116,7 +116,7 @@ class Run:
         return RunConfig.from_dict(files.read_sealed(self.config, "run configuration", needed))
 
     def read_result(self) -> TrainingResult:
-        """Reads how training has ended.
+        """Reads the result of the training.
 
         Raises:
             InputError: if the file is not readable.
@@ -162,8 +162,8 @@ class FinishedRun:
 
     Attributes:
         run: its folder and files.
-        config: what it was asked to do.
-        result: how training has ended.
+        config: settings, dataset and versions.
+        result: result of the training.
         history: one row an epoch: epoch, seconds, loss, val_loss, and r2_ and val_r2_ of each target.
     """
 
@@ -174,17 +174,17 @@ class FinishedRun:
 
     @property
     def folder(self) -> AnyPath:
-        """Where the run is."""
+        """Folder of the run."""
         return self.run.folder
 
     @property
     def scenario(self) -> Scenario:
-        """What it estimates, and from what."""
+        """Scenario that the network was trained for."""
         return self.config.settings.scenario
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the quantities it estimates, in the order of the columns of `predict`."""
+        """Names of the estimated quantities, in the order of the columns of `predict`."""
         return self.scenario.targets
 
     @property
@@ -197,7 +197,7 @@ class FinishedRun:
         return files.read_json(self.run.metrics, "table of metrics", []) if self.run.metrics.exists() else None
 
     def inputs(self, split: Split, name: str) -> np.ndarray:
-        """What the network is given for records of a split, with the noise of its scenario.
+        """Makes the network's inputs from records of a split, with the noise of the scenario.
 
         Args:
             split: records of the dataset, first to last, with the channels `scenario.inputs`.

@@ -29,12 +29,12 @@ _CHOICES = {
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """All that decides the result of a training run; what the paper leaves open has our choice.
+    """Everything that decides the result of a training; where the paper leaves a choice open, the default is ours.
 
     Attributes:
         scenario: what to estimate, and from what.
         epochs, batch_size, seed: as usual; the batch is shared by all replicas.
-        activation, optimizer, learning_rate: see README, "Choice of activation and optimiser".
+        activation, optimizer, learning_rate: see docs/experiment.md, "Choice of activation and optimiser".
         schedule: course of the learning rate; by default the scenario's. "cosine" falls to zero at the last
             epoch, "inverse" as 1 / (1 + epoch / 10), "constant" not at all.
         cache: "memory" reads the training split once, "none" streams it in every epoch.
@@ -86,10 +86,10 @@ class TrainingSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """All that a run is asked to do, and where it comes from.
+    """Configuration of a run: settings, dataset and versions.
 
     Attributes:
-        settings: what is trained and how.
+        settings: settings of the training.
         samples: number of samples of a channel.
         data: folder of the dataset when training began.
         dataset: identity of the dataset, see `gait.data.dataset.Dataset.identity`.
@@ -106,7 +106,7 @@ class RunConfig:
 
     @classmethod
     def of(cls, settings: TrainingSettings, dataset: Dataset) -> RunConfig:
-        """Configuration of a run that begins now."""
+        """Makes the configuration of a run that begins now."""
         return cls(
             settings=settings,
             samples=dataset.samples,
@@ -141,7 +141,7 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunConfig:
-        """The configuration that `to_dict` has written, now or before it knew of measured parameters and noise.
+        """Reads what `to_dict` has written; runs from before measured parameters, noise, layers and units get defaults.
 
         Raises:
             InputError: if a newer version of this code has written it.
@@ -172,7 +172,7 @@ class RunConfig:
         )
 
     def differences(self, other: RunConfig) -> list[str]:
-        """What the other run would train differently, one phrase for each entry."""
+        """Lists the entries in which the other run would train another network, a phrase for each."""
         own, others = self._decisive(), other._decisive()
         return [f"{key} {own[key]!r} instead of {others[key]!r}" for key in own if own[key] != others[key]]
 
@@ -183,7 +183,7 @@ class RunConfig:
         return entries | {key: value for key, value in content["settings"].items() if key != "checkpoint_every"}
 
     def continuation(self, folder: AnyPath) -> str:
-        """What to do to finish the run in a folder."""
+        """Says how to finish the run in a folder."""
         scenario = self.settings.scenario
         listed = SCENARIOS.get(scenario.name)
         if listed is None or listed != dataclasses.replace(scenario, question=listed.question):

@@ -30,6 +30,7 @@ class R2(keras.metrics.R2Score):
         self._targets = targets
 
     def result(self):
+        """R² of each target, by the name of its column."""
         values = super().result()
         values = keras.ops.where(values <= 1.0, values, 0.0)  # neither NaN nor above 1 by a spread of rounding errors
         return {f"r2_{target}": values[i] for i, target in enumerate(self._targets)}
@@ -87,10 +88,12 @@ class TrainingState(keras.callbacks.Callback):
         return finished
 
     def on_epoch_begin(self, epoch, logs=None):
+        """Tells the feed the number of the epoch."""
         self._feed.epoch.assign(epoch)
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
+        """Adds a row to the history, keeps the best weights and saves a checkpoint when one is due."""
         losses = logs["loss"], logs["val_loss"]
         if not all(math.isfinite(loss) for loss in losses):
             raise InputError(

@@ -32,7 +32,7 @@ def test_the_script_says_what_can_be_known(analysed):
         "any estimator can know of the walker: k/m and l0",
         "m cannot be known by itself, however good the data: only k/m can",
         "l0 can be recovered",
-        "Highest possible R² of body mass (m): 0.50",
+        "Highest possible R² of body mass (m): at most 0.50",
         "With noise these are local bounds",
         "Measure also the body mass: then m and k can be known",
         "It would not help to measure the acceleration",

@@ -1,0 +1,80 @@
+"""Data feed: statistics, order of the records, standardisation, from memory and from disk."""
+
+import numpy as np
+import pytest
+
+from gait.data.dataset import open_dataset
+from gait.scenarios import SCENARIOS
+from gait.training.feed import Feed, Moments
+from gait.training.run import TrainingSettings
+from gait.training.settings import CACHES
+
+
+def settings(scenario="two_parameter", **changes):
+    return TrainingSettings(SCENARIOS[scenario], **({"epochs": 3, "batch_size": 100} | changes))
+
+
+def test_moments_are_those_of_numpy():
+    """Part by part, also where the mean is large beside the spread."""
+    values = np.random.default_rng(0).normal(1e4, 0.01, (1000, 3))
+    for kind in (np.float64, np.float32):
+        given = values.astype(kind)
+        moments = sum((Moments.of(part) for part in np.array_split(given[200:], 7)), start=Moments.of(given[:200]))
+        assert moments.count == 1000
+        np.testing.assert_allclose(moments.mean, given.mean(axis=0, dtype=np.float64), rtol=1e-13)
+        np.testing.assert_allclose(moments.sd, given.std(axis=0, dtype=np.float64), rtol=1e-9)
+        assert Moments.of(np.full((10, 1), 0.3, kind)).sd == 1.0
+
+
+def epoch_of(feed, epoch):
+    feed.epoch.assign(epoch)
+    inputs, targets = zip(*feed.train.as_numpy_iterator(), strict=True)
+    return np.concatenate(inputs), np.concatenate(targets)
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_feed_gives_every_record_once_in_a_new_order(small_dataset, cache):
+    dataset = open_dataset(small_dataset)
+    feed = Feed(dataset, settings(cache=cache))
+    split = dataset.load("train", ("x", "y"))
+    expected = split.parameters["stiffness"] / split.parameters["mass"]
+    first, again, second = (epoch_of(feed, epoch) for epoch in (0, 0, 1))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert not np.array_equal(first[1], second[1])
+    for inputs, targets in (first, second):
+        assert inputs.shape == (1600, 60)
+        ratio = targets[:, 0] * feed.target_moments.sd[0] + feed.target_moments.mean[0]
+        np.testing.assert_allclose(np.sort(ratio), np.sort(expected), rtol=1e-5)
+        # Inputs and targets still belong together.
+        record = np.argmin(np.abs(expected - ratio[0]))
+        raw = inputs[0] * feed.input_moments.sd + feed.input_moments.mean
+        np.testing.assert_allclose(raw, split.inputs[record], atol=1e-4)
+    np.testing.assert_allclose(first[0].mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(first[0].std(axis=0), 1, atol=1e-3)
+
+
+def test_a_streamed_record_is_that_from_memory_to_the_last_bit(small_dataset):
+    """Both ways standardise alike, inputs and targets."""
+    rows = []
+    for cache in CACHES:
+        feed = Feed(open_dataset(small_dataset), settings("three_parameter", cache=cache))
+        epoch = np.concatenate(epoch_of(feed, 0), axis=1)
+        rows.append(sorted(row.tobytes() for row in epoch))
+    assert rows[0] == rows[1]
+
+
+def test_validation_uses_the_training_statistics(small_dataset):
+    dataset = open_dataset(small_dataset)
+    feed = Feed(dataset, settings())
+    inputs, targets = next(iter(feed.validation))
+    split = dataset.load("validation", ("x", "y"))
+    np.testing.assert_allclose(
+        inputs, (split.inputs - feed.input_moments.mean) / feed.input_moments.sd, rtol=1e-3, atol=1e-4
+    )
+    assert targets.shape == (200, 2)
+
+
+def test_batches_that_do_not_divide_the_split(small_dataset):
+    feed = Feed(open_dataset(small_dataset), settings(batch_size=700))
+    assert [len(inputs) for inputs, _ in feed.train] == [700, 700]
+    assert feed.train.cardinality() == feed.steps == 2
