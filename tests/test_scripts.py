@@ -123,7 +123,7 @@ def test_the_ratio_posterior_covers_the_truth(experiment):
             assert not any(row["holds"] for row in found["halved"])
             assert not found["doubled"][0]["holds"]
         assert "## Mass and stiffness given k/m" in (folder / scenario / "report.md").read_text()
-        assert "500 walkers" in printed[f"evaluate {scenario}"]
+        assert "For 500 test walkers, the 50 % interval" in " ".join(printed[f"evaluate {scenario}"].split())
 
 
 # Bad input -----------------------------------------------------------------------------------

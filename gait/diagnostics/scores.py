@@ -175,7 +175,7 @@ class Score:
         elif self.verdict == Recovery.BELOW_CEILING:
             end = f"The network is below that ceiling: {self._reached}.{best}"
         elif self.verdict == Recovery.ABOVE_CEILING:
-            end = f"The network reports more: {self._reached}.{best} It has memorised these records, or has been told."
+            end = f"The network exceeds that ceiling: {self._reached}.{best} It has seen these records in training."
         else:
             end = f"{self.n:,} records are too few to tell whether the network is at that ceiling: {self._reached}."
         return f"{unknown}: no estimator exceeds R² {self.ceiling.r2:.4f} on average. {end}"
@@ -211,7 +211,7 @@ class Score:
 
         Args:
             target: key of the entry.
-            entry: content of the entry; one written before gaps were has NaN for them.
+            entry: content of the entry; one without a gap gets NaN for it.
         """
         best = entry["best_possible_r2"]
         return cls(

@@ -91,7 +91,7 @@ def evaluate_run(folder: AnyPath | str, data: AnyPath | str | None = None) -> Ru
     with ThreadPoolExecutor(1) as pool:  # what needs no network is computed beside it
         analysing = pool.submit(analyse_scenario, run.scenario, dataset.priors, dataset.settings, quantities=quantities)
         with scripting.quiet_stderr():
-            importlib.import_module("gait.training.network")  # loads TensorFlow and Keras, which have much to tell
+            importlib.import_module("gait.training.network")  # loads TensorFlow and Keras, without their notices
         truth, estimates = _predict(run, dataset, "test")
         analysis = analysing.result()
         calibrating = pool.submit(_calibrate, run, dataset, analysis, truth, estimates)

@@ -100,7 +100,7 @@ def test_no_contradiction_about_what_cannot_be_known(state):
             assert ("below" in part) == (verdict == Recovery.BELOW_CEILING)
         if verdict != Recovery.ABOVE_CEILING:
             assert "not recoverable" in said["row"]
-            assert not re.search("leak|memorised", text)
+            assert not re.search("leak|seen these records", text)
         assert ("too few" in said["sentence"]) == (verdict == Recovery.UNDETERMINED) == ("too few" in said["row"])
 
 
