@@ -23,7 +23,12 @@ def commands() -> list[str]:
         inline = re.findall(r"`((?:python )?(?:simulate|train|evaluate)\.py [^`]*)`", BLOCK.sub("", text))
         for line in [*"".join(blocks).splitlines(), *inline]:
             words = shlex.split(line.removeprefix("!"), comments=True)
-            if words[:1] == ["python"] and words[1:2] and words[1] in ("simulate.py", "train.py", "evaluate.py"):
+            if (
+                "--help" not in words
+                and words[:1] == ["python"]
+                and words[1:2]
+                and words[1] in ("simulate.py", "train.py", "evaluate.py")
+            ):
                 found.append(shlex.join(words[1:]))
     return sorted(set(found))
 

@@ -162,14 +162,20 @@ def walks():
 
 
 def test_a_few_thousand_walkers_show_that_half_of_the_mass_is_hidden(walks):
-    """Most of l0 and k/m is not hidden, but 4,000 recordings of 300 columns show no more than this."""
+    """Most of l0 and k/m is not hidden, but 4,000 recordings of 300 columns show no more than this.
+
+    In five sets of walkers: what one set shows depends on the last digits of the processor's arithmetic.
+    """
     recordings, subjects = walks
-    found = ceiling(subjects[:4000], recordings[:4000], names=("m", "k", "l0", "k/m"))
+    sets = [slice(first, first + 4000) for first in range(0, 20_000, 4000)]
+    found = [ceiling(subjects[rows], recordings[rows], names=("m", "k", "l0", "k/m")) for rows in sets]
+    # Of ten 95 % intervals, fewer than eight hold the truth once in 90 times.
+    holding = [one[name].interval[0] <= 0.5005 <= one[name].interval[1] for one in found for name in ("m", "k")]
+    assert sum(holding) >= 8
     for name in ("m", "k"):
-        assert found[name].interval[0] <= 0.5005 <= found[name].interval[1]
-        assert found[name].r2 == pytest.approx(0.5005, abs=0.1)
-    assert found["l0"].r2 > 0.98
-    assert found["k/m"].r2 > 0.85
+        assert np.median([one[name].r2 for one in found]) == pytest.approx(0.5005, abs=0.1)
+    assert min(one["l0"].r2 for one in found) > 0.98
+    assert min(one["k/m"].r2 for one in found) > 0.85
 
 
 @pytest.mark.slow
@@ -200,7 +206,9 @@ def test_nearest_neighbours_alone_would_be_far_off(walks):
 
 
 def test_shuffled_walkers_tell_nothing(walks):
+    """In the median of seven permutations: of 1,000 walkers, the estimate of 0 scatters by 0.1."""
     recordings, subjects = walks
-    found = only(np.random.default_rng(0).permutation(subjects[:1000, 0]), recordings[:1000])
-    assert found.interval[0] < 0.01
-    assert found.r2 < 0.1
+    mass, recorded = subjects[:1000, 0], recordings[:1000]
+    found = [only(np.random.default_rng(seed).permutation(mass), recorded) for seed in range(7)]
+    assert max(one.interval[0] for one in found) < 0.01
+    assert np.median([one.r2 for one in found]) < 0.1
