@@ -161,6 +161,7 @@ def walks():
     return recordings, np.column_stack([derive(name, parameters) for name in (*SUBJECT, "stiffness_to_mass")])
 
 
+@pytest.mark.slow
 def test_a_few_thousand_walkers_show_that_half_of_the_mass_is_hidden(walks):
     """Most of l0 and k/m is not hidden, but 4,000 recordings of 300 columns show no more than this.
 
@@ -206,9 +207,9 @@ def test_nearest_neighbours_alone_would_be_far_off(walks):
 
 
 def test_shuffled_walkers_tell_nothing(walks):
-    """In the median of seven permutations: of 1,000 walkers, the estimate of 0 scatters by 0.1."""
+    """In the median of five permutations: of 1,000 walkers, the estimate of 0 scatters by 0.1."""
     recordings, subjects = walks
     mass, recorded = subjects[:1000, 0], recordings[:1000]
-    found = [only(np.random.default_rng(seed).permutation(mass), recorded) for seed in range(7)]
+    found = [only(np.random.default_rng(seed).permutation(mass), recorded) for seed in range(5)]
     assert max(one.interval[0] for one in found) < 0.01
     assert np.median([one.r2 for one in found]) < 0.1
