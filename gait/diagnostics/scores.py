@@ -132,7 +132,7 @@ class Score:
     @property
     def headline(self) -> str:
         """The verdict in a few words."""
-        return verdicts.headline(self.verdict, self.recoverable)
+        return verdicts.headline(self.verdict, self.recoverable, self.n)
 
     def sentence(self, inputs: Sequence[str]) -> str:
         """The verdict and the advice in plain words.
@@ -158,10 +158,8 @@ class Score:
             return f"can be known from {inputs} and was recovered: {reached}."
         if self.verdict == Recovery.BELOW_CEILING:
             return f"can be known from {inputs}, but this network falls short: {reached}."
-        return (
-            f"can be known from {inputs}. {self.n:,} records are too few to tell whether the network has recovered it, "
-            f"which takes R² {RECOVERED_R2:g}: {reached}."
-        )
+        whether = f"whether the network has recovered it, which takes R² {RECOVERED_R2:g}"
+        return f"can be known from {inputs}. {self.n:,} records are too few to tell {whether}: {reached}."
 
     def _unrecoverable_words(self, inputs: str) -> str:
         unknown = _CANNOT_BE_KNOWN.get(self.identifiability, "cannot be known by itself from {}").format(inputs)
@@ -271,7 +269,7 @@ def score(
         best_possible_r2=None if best is None else r2_with_interval(truth, best)[0],
         identifiability=identifiability,
         verdict=verdict,
-        advice=verdicts.advice(verdict, ceiling.recoverable, identifiability, advice, gap, exact=exact),
+        advice=verdicts.advice(verdict, ceiling.recoverable, len(truth), identifiability, advice, gap, exact=exact),
     )
 
 

@@ -75,8 +75,10 @@ def limited_by(verdict: Recovery, recoverable: bool) -> Limit:
     return {Recovery.RECOVERED: Limit.NOTHING, Recovery.AT_CEILING: Limit.DATA}.get(verdict, Limit.UNKNOWN)
 
 
-def headline(verdict: Recovery, recoverable: bool) -> str:
+def headline(verdict: Recovery, recoverable: bool, records: int) -> str:
     """The verdict in a few words, for a table or the title of a figure."""
+    if is_across(verdict, recoverable, records):
+        return f"undecided, interval holds {RECOVERED_R2:g}"
     words = {
         Recovery.RECOVERED: "recovered",
         Recovery.AT_CEILING: "at its ceiling",
@@ -88,13 +90,14 @@ def headline(verdict: Recovery, recoverable: bool) -> str:
 
 
 def advice(
-    verdict: Recovery, recoverable: bool, known: Identifiability, measure: str, gap: float, *, exact: bool
+    verdict: Recovery, recoverable: bool, records: int, known: Identifiability, measure: str, gap: float, *, exact: bool
 ) -> tuple[str, ...]:
     """Says what to measure for a target that cannot be known, then what to do about the network.
 
     Args:
         verdict: verdict on the network.
         recoverable: whether some estimator could recover the target.
+        records: number of records behind the verdict.
         known: verdict of the analysis before training on the target.
         measure: what to measure in addition, in a sentence.
         gap: R² that the network still lacks to the best possible.
@@ -108,13 +111,20 @@ def advice(
         Recovery.ABOVE_CEILING: "Evaluate on records that the network was not trained on.",
         Recovery.UNDETERMINED: "Evaluate on more records.",
     }[verdict]
-    if verdict == Recovery.BELOW_CEILING and not recoverable:
+    if is_across(verdict, recoverable, records):
+        network = "Train longer, or evaluate on more records."
+    elif verdict == Recovery.BELOW_CEILING and not recoverable:
         gain = f"R² {gap:.2g}" if exact else f"at most R² {gap:.2g}"
         network = f"Up to the ceiling, longer training or more records could add {gain}"
         network += "." if is_noise_limited(known) else ", but that would only teach the network the edges of the prior."
     elif verdict == Recovery.BELOW_CEILING and not exact:
         network += " Even the best possible network may stay below R² 0.99 in this noise."
     return tuple(filter(None, (data, network)))
+
+
+def is_across(verdict: Recovery, recoverable: bool, records: int) -> bool:
+    """Whether only the interval of R² across 0.99 leaves open if a target was recovered."""
+    return verdict == Recovery.UNDETERMINED and recoverable and records >= FEWEST_RECORDS
 
 
 def is_noise_limited(known: Identifiability) -> bool:

@@ -120,7 +120,7 @@ def test_both_hidden_targets_are_told_the_same_in_the_same_state():
     [
         (0.3, 2000, Recovery.BELOW_CEILING, Limit.NETWORK, "Train longer, or on more records."),
         (0.001, 2000, Recovery.RECOVERED, Limit.NOTHING, "Nothing to be done."),
-        (0.01, 2000, Recovery.UNDETERMINED, Limit.UNKNOWN, "Evaluate on more records."),
+        (0.01, 2000, Recovery.UNDETERMINED, Limit.UNKNOWN, "Train longer, or evaluate on more records."),
         (0.001, 20, Recovery.UNDETERMINED, Limit.UNKNOWN, "Evaluate on more records."),
     ],
 )
@@ -135,6 +135,7 @@ def test_no_contradiction_about_what_can_be_known(lacking, n, verdict, limit, ad
     assert "can be known from x, y" in said["sentence"]
     assert advice in said["advice"]
     assert not re.search("Measure|cannot|not recoverable|edges", " ".join(said.values()))
+    assert ("undecided, interval holds 0.99" in said["title"]) == (advice.startswith("Train longer, or evaluate"))
     assert ("recovered:" in said["sentence"]) == (verdict == Recovery.RECOVERED) == said["row"].endswith("recovered")
 
 
