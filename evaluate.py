@@ -48,18 +48,13 @@ def before_training(out, data):
 
     found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed)
     headline, *others = found.summary()
-    print(textwrap.fill(headline, 100))
-    print_list(others)
+    print(textwrap.fill(headline, scripting.COLUMNS))
+    print(scripting.listing(others))
     print("In detail:")
-    print_list(found.analysis.details())
+    print(scripting.listing(found.analysis.details()))
     print(f"{out} holds {', '.join(found.files)}.")
     data_flag = [f"--data={data}"] if data else []
     print("Next:", scripting.command("python", "train.py", *data_flag, f"--scenario={scenario.name}", f"--out={out}"))
-
-
-def print_list(sentences):
-    for sentence in sentences:
-        print(textwrap.fill(sentence, 100, initial_indent="- ", subsequent_indent="  "))
 
 
 def after_training(folder, data):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -46,6 +46,11 @@ class Quantity:
     label: str
     derive: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None
     positive: bool = True
+
+    @property
+    def heading(self) -> str:
+        """The label as it begins a sentence."""
+        return f"{self.label[0].upper()}{self.label[1:]}"
 
 
 _ALL = (
@@ -90,7 +95,7 @@ PAPER_PRIORS: dict[str, Uniform] = {
     "rest_length": Uniform(0.6, 0.8),
     "x0": Uniform(0.0, 0.1),
     "y0": Uniform(0.0, 0.1),
-    # The paper gives neither initial velocity nor step length: see README, "What the paper leaves open".
+    # The paper gives neither initial velocity nor step length: see docs/experiment.md.
     "vx0": Uniform(0.6, 0.9),
     "step_length": Uniform(0.45, 0.55),
 }
@@ -148,6 +153,12 @@ def draw(
 def named(names: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of an array [n, len(names)] by their names, shape [n] each."""
     return dict(zip(names, rows.T, strict=True))
+
+
+def determined(names: Iterable[str]) -> list[str]:
+    """Names of all quantities that those of some names determine, themselves included."""
+    given = dict.fromkeys(names, np.ones(1))
+    return [name for name in QUANTITIES if derive(name, given) is not None]
 
 
 def derive(name: str, values: Mapping[str, np.ndarray]) -> np.ndarray | None:

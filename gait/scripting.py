@@ -8,11 +8,15 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 
 from absl import app
 
 from gait.errors import InputError, storage_reason
+
+COLUMNS = 100
+"""Width of the terminal that printed text is made for."""
 
 
 @contextlib.contextmanager
@@ -29,6 +33,11 @@ def quiet_stderr() -> Iterator[None]:
         os.dup2(screen, 2)
         os.close(screen)
         os.close(nowhere)
+
+
+def listing(sentences: Iterable[str]) -> str:
+    """Sentences as a list for a terminal of 100 columns."""
+    return "\n".join(textwrap.fill(text, COLUMNS, initial_indent="- ", subsequent_indent="  ") for text in sentences)
 
 
 def command(*words: object) -> str:

@@ -65,7 +65,7 @@ def open_dataset(path: str | AnyPath) -> Dataset:
     Raises:
         InputError: if there is no finished dataset, or its manifest is damaged or of another format.
     """
-    folder = path if not isinstance(path, str) else as_path(path)
+    folder = as_path(path)
     return Dataset(folder, Manifest.read(folder))
 
 

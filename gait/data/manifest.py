@@ -109,11 +109,15 @@ class Plan:
         """Number of records in all splits together."""
         return sum(self.records.values())
 
+    @property
+    def _is_split_as_usual(self) -> bool:
+        return self.records == _split(self.total, SPLITS)
+
     def layout(self) -> list[Shard]:
         """All shards: the training split's first, every split's shards of nearly equal size."""
         found, start = [], 0
         for split, records in self.records.items():
-            share = SPLITS[split] if self.records == _split(self.total, SPLITS) else records / self.total
+            share = SPLITS[split] if self._is_split_as_usual else records / self.total
             count = min(records, max(1, round(self.shard_count * share)))
             edges = [start + records * i // count for i in range(count + 1)]
             found += [
@@ -182,7 +186,7 @@ class Plan:
             "shards": self.shard_count,
             **{name: f"{prior.low},{prior.high}" for name, prior in self.population.priors.items()},
         }
-        if self.records != _split(self.total, SPLITS):
+        if not self._is_split_as_usual:
             flags["splits"] = ",".join(str(count) for count in self.records.values())
         return command("python", "simulate.py", *(f"--{name}={value}" for name, value in flags.items()), *more)
 

@@ -141,7 +141,7 @@ class Score:
             inputs: names of what the network reads.
         """
         quantity = QUANTITIES[self.target]
-        name = f"{quantity.label[0].upper()}{quantity.label[1:]} ({quantity.symbol})"
+        name = f"{quantity.heading} ({quantity.symbol})"
         words = self._recoverable_words if self.recoverable else self._unrecoverable_words
         advice = () if self.verdict == Recovery.RECOVERED else self.advice
         return " ".join((f"{name} {words(', '.join(inputs))}", *advice))

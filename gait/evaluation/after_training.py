@@ -17,7 +17,7 @@ from gait.diagnostics.scores import Score, score
 from gait.errors import InputError
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
 from gait.limits.ceilings import ratio_name
-from gait.parameters import QUANTITIES, derive, named
+from gait.parameters import QUANTITIES, derive, determined, named
 from gait.report.calibration import CALIBRATION, plot_ratio_calibration
 from gait.report.learning_curves import plot_learning_curves
 from gait.report.recovery import SCATTER, plot_recovery, recovery_report, recovery_table
@@ -118,9 +118,8 @@ def evaluate_run(folder: AnyPath | str, data: AnyPath | str | None = None) -> Ru
 
 def _scored_quantities(scenario: Scenario) -> tuple[str, ...]:
     """Targets, and the quantities that they determine, with what is measured once."""
-    given = {name: np.ones(1) for name in scenario.measured + scenario.targets}
-    derived = (name for name, quantity in QUANTITIES.items() if quantity.derive)
-    return tuple(name for name in dict.fromkeys((*scenario.targets, *derived)) if derive(name, given) is not None)
+    derived = (name for name in determined(scenario.measured + scenario.targets) if QUANTITIES[name].derive)
+    return tuple(dict.fromkeys((*scenario.targets, *derived)))
 
 
 def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:

@@ -13,7 +13,7 @@ from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed, rounded
 from gait.inference.ratio import RatioPosterior
 from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_name, ratio_posterior_of
-from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive
+from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive, determined
 from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings, Walks
 from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
@@ -263,10 +263,9 @@ def analyse_scenario(
 
 def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tuple[str, ...]:
     """Subject parameters and ratios, then the quantities asked for, each once."""
-    stand_ins = {name: np.ones(1) for name in unknowns}
-    strange = [name for name in asked if name not in QUANTITIES or derive(name, stand_ins) is None]
+    possible = determined(unknowns)
+    strange = [name for name in asked if name not in possible]
     if strange:
-        possible = [name for name in QUANTITIES if derive(name, stand_ins) is not None]
         raise InputError(
             f"A quantity to be analysed has to follow from the unknowns: it is one of {', '.join(possible)}. "
             f"Received: {', '.join(strange)}."

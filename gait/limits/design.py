@@ -122,7 +122,7 @@ class RecordingDesign:
                 else "from such a recording"
             )
             limits = [self._limit(level, factor) for level, factor in design.tolerated.items()]
-            label = f"{quantity.label[0].upper()}{quantity.label[1:]} ({quantity.symbol})"
+            label = f"{quantity.heading} ({quantity.symbol})"
             lines.append(f"{label} cannot be estimated {best}. {' '.join(limits)}")
         return lines
 

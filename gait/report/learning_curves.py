@@ -69,7 +69,6 @@ def _r2_panel(axis: Axes, history: pd.DataFrame, name: str, ceiling: Ceiling) ->
     _curves(axis, history, f"r2_{name}")
     axis.axhline(ceiling.r2, color=BEST, ls="--", lw=1.2, label="best possible")
     axis.set_ylim(0.0, 1.05)
-    label = QUANTITIES[name].label
     verdict = "recoverable" if ceiling.recoverable else "not recoverable"
-    axis.set_title(f"{label[0].upper()}{label[1:]} {symbol(name)}: {verdict}\nhighest possible R² {ceiling.r2:.4g}")
+    axis.set_title(f"{QUANTITIES[name].heading} {symbol(name)}: {verdict}\nhighest possible R² {ceiling.r2:.4g}")
     axis.set_ylabel(f"R² of {symbol(name)} [1]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,10 +19,10 @@ from gait.report.calibration import calibration_report
 from gait.report.learning_curves import LEARNING_CURVES
 from gait.report.style import BEST, NETWORK, STYLE, TRUTH, axis_label, symbol
 from gait.scenarios import Scenario
+from gait.scripting import listing
 
 SCATTER = "scatter.png"
 """File of `plot_recovery`, in the folder of a run."""
-_COLUMNS = 100  # of a terminal
 _TEXT = "text"
 _DOTS = 1500  # of the network's estimates over k/m; more would hide the walkers behind them
 _PAPER: dict[str, Any] = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
@@ -172,8 +171,7 @@ def recovery_table(scores: Mapping[str, Score], notes: Sequence[str] = ()) -> st
         for advice in entry.advice:
             advised.setdefault(advice, []).append(name)
     below = [*(f"{', '.join(names)}: {advice}" for advice, names in advised.items()), *notes]
-    lines += [textwrap.fill(text, _COLUMNS, initial_indent="- ", subsequent_indent="  ") for text in below]
-    return "\n".join(lines)
+    return "\n".join([*lines, listing(below)])
 
 
 def _full_table(scores: Mapping[str, Score]) -> str:

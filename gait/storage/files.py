@@ -27,8 +27,10 @@ _SomePath = TypeVar("_SomePath", Path, RemotePath)
 _TEMPORARY = re.compile(r"\.tmp\.[0-9a-f]{16}\..+")
 
 
-def as_path(text: str) -> AnyPath:
+def as_path(text: str | AnyPath) -> AnyPath:
     """The path that a user has given: remote if it has a scheme; file:///folder is the local /folder."""
+    if not isinstance(text, str):
+        return text
     local = text.removeprefix("file://")
     return Path(local) if local.startswith("/") or not is_remote(text) else RemotePath(text)
 

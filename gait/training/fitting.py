@@ -53,7 +53,7 @@ def train(
         InputError: if the data or the folder do not fit the settings, or if training diverges.
     """
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
-    run = Run(files.as_path(folder) if isinstance(folder, str) else folder)
+    run = Run(files.as_path(folder))
     dataset.require(settings.scenario.inputs)
     config = RunConfig.of(settings, dataset)
     run.check_same(config)

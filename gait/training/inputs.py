@@ -9,7 +9,7 @@ import numpy as np
 
 from gait.data.manifest import SPLITS
 from gait.errors import InputError
-from gait.parameters import NAMES, QUANTITIES, derive
+from gait.parameters import NAMES, determined
 from gait.scenarios import Scenario
 from gait.simulation.channels import check_channels
 from gait.simulation.forward_model import ForwardModel
@@ -31,10 +31,9 @@ def check_scenario(scenario: Scenario) -> None:
     model = ForwardModel(scenario.inputs, scenario.measured)
     if scenario.noise is not None:
         model.noise_sd(scenario.noise)
-    known = dict.fromkeys(NAMES, np.ones(1))
-    strange = [name for name in scenario.targets if name not in QUANTITIES or derive(name, known) is None]
+    possible = determined(NAMES)
+    strange = [name for name in scenario.targets if name not in possible]
     if strange or not scenario.targets:
-        possible = [name for name in QUANTITIES if derive(name, known) is not None]
         raise InputError(
             f"The targets of a scenario are one or more of {', '.join(possible)}. "
             f"Received: {', '.join(strange) or 'none'}. Correct the targets of the scenario {scenario.name}."

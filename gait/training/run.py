@@ -255,7 +255,7 @@ def load_run(path: str | AnyPath) -> FinishedRun:
     Raises:
         InputError: if there is no run in the folder, it is not finished, or its files are damaged.
     """
-    run = Run(files.as_path(path) if isinstance(path, str) else path)
+    run = Run(files.as_path(path))
     config = run.read_config()
     if not run.is_finished():
         raise InputError(f"The run at {run.folder} has no finished model. {config.continuation(run.folder)}")
