@@ -24,6 +24,7 @@ flags.DEFINE_enum("scenario", None, list(SCENARIOS), "What is to be estimated fr
 flags.DEFINE_string("data", None, "With --run, where its dataset has moved; with --scenario, dataset with the priors.")
 flags.DEFINE_list("noise", None, "With --scenario, standard deviation of each channel: x:0.005,y:0.005.")
 flags.DEFINE_string("out", None, "With --scenario, folder to write to; by default runs/SCENARIO.")
+flags.DEFINE_multi_enum("figures", [], ["svg", "pdf"], "Write the figures in this format, too, beside PNG.")
 flags.DEFINE_integer("seed", 0, "With --scenario, key of the walkers that are analysed.")
 
 
@@ -46,7 +47,7 @@ def before_training(out, data):
         scenario = dataclasses.replace(scenario, noise=parse_noise(FLAGS.noise))
     from gait.evaluation.before_training import evaluate_scenario  # only now: matplotlib takes a while to load
 
-    found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed)
+    found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed, formats=FLAGS.figures)
     headline, *others = found.summary()
     print(textwrap.fill(headline, scripting.COLUMNS))
     print(scripting.listing(others))
@@ -65,7 +66,7 @@ def after_training(folder, data):
         )
     from gait.evaluation.after_training import evaluate_run  # only now: matplotlib takes a while to load
 
-    result = evaluate_run(folder, data)
+    result = evaluate_run(folder, data, formats=FLAGS.figures)
     print(result.summary())
     print(f"{folder} holds {', '.join(result.files)}.")
     print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")

@@ -39,7 +39,7 @@ flags.DEFINE_bool(
     "show",
     False,
     "Write no dataset, but draw its first walk and list the steps. The figure is walk.png in the current folder, or "
-    "the file that --out names if that ends in .png.",
+    "the file that --out names if that ends in .png, .svg or .pdf.",
 )
 for name in NAMES:
     prior = PAPER_PRIORS[name]
@@ -62,7 +62,7 @@ def main():
 def show(population, settings):
     from gait.evaluation.walk import show_walk  # only now: matplotlib takes a while to load
 
-    named = FLAGS.out.endswith(".png")
+    named = FLAGS.out.endswith((".png", ".svg", ".pdf"))
     path = FLAGS.out if named else "walk.png"
     print(show_walk(population, settings, FLAGS.engine, as_path(path)))
     print(f"\n{path} shows this walk, record 0 of the dataset.")

@@ -73,7 +73,9 @@ class RunEvaluation:
         return recovery_table(self.scores, self._calibration_sentence)
 
 
-def evaluate_run(folder: AnyPath | str, data: AnyPath | str | None = None) -> RunEvaluation:
+def evaluate_run(
+    folder: AnyPath | str, data: AnyPath | str | None = None, *, formats: Sequence[str] = ()
+) -> RunEvaluation:
     """Evaluates a finished run on the test split and writes scores, predictions, figures and report into its folder.
 
     The folders of run and dataset are read before TensorFlow is loaded, so that a wrong path is refused at once.
@@ -81,6 +83,7 @@ def evaluate_run(folder: AnyPath | str, data: AnyPath | str | None = None) -> Ru
     Args:
         folder: folder of a finished run, see `gait.training.fitting.train`.
         data: folder of the dataset that the run was trained on, if it has moved since.
+        formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
 
     Raises:
         InputError: if the run is not finished, its files are damaged, or the dataset is another one.
@@ -110,9 +113,9 @@ def evaluate_run(folder: AnyPath | str, data: AnyPath | str | None = None) -> Ru
             for name in quantities
         }
         with files.locked(run.folder):
-            names = _write_scores(run, analysis, scores, predictions, best)
+            names = _write_scores(run, analysis, scores, predictions, best, formats)
             calibration = calibrating.result()
-            names += _write_report(run, dataset, scores, calibration)
+            names += _write_report(run, dataset, scores, calibration, formats)
     return RunEvaluation(run.folder, scores, predictions, analysis, calibration, names)
 
 
@@ -197,29 +200,41 @@ def _columns(names: Sequence[str], table: Table) -> np.ndarray:
 
 
 def _write_scores(
-    run: FinishedRun, analysis: ScenarioAnalysis, scores: Mapping[str, Score], predictions: pd.DataFrame, best: Best
+    run: FinishedRun,
+    analysis: ScenarioAnalysis,
+    scores: Mapping[str, Score],
+    predictions: pd.DataFrame,
+    best: Best,
+    formats: Sequence[str],
 ) -> tuple[str, ...]:
     """Writes scores, predictions and their figures; returns the names of the files."""
     entries = {name: entry.to_dict() for name, entry in scores.items()}
     files.write_json(run.run.metrics, entries)
     files.write_text(run.folder / METRICS_TABLE, _metrics_csv(entries))
     files.write_text(run.folder / PREDICTIONS, _predictions_csv(predictions))
-    save(plot_recovery(predictions, scores, best), run.folder / SCATTER)
-    if not run.run.learning_curves.exists():  # training has drawn them, and they do not change
+    figures = save(plot_recovery(predictions, scores, best), run.folder / SCATTER, formats)
+    curves = run.run.learning_curves
+    if formats or not curves.exists():  # training has drawn them, and they do not change
         ceilings = {name: analysis.ceilings[name] for name in run.targets}
-        save(plot_learning_curves(run.history, ceilings), run.run.learning_curves)
-    return run.run.metrics.name, METRICS_TABLE, PREDICTIONS, SCATTER, run.run.learning_curves.name
+        figures += save(plot_learning_curves(run.history, ceilings), curves, formats)
+    else:
+        figures.append(curves.name)
+    return run.run.metrics.name, METRICS_TABLE, PREDICTIONS, *figures
 
 
 def _write_report(
-    run: FinishedRun, dataset: Dataset, scores: Mapping[str, Score], calibration: RatioCalibration | None
+    run: FinishedRun,
+    dataset: Dataset,
+    scores: Mapping[str, Score],
+    calibration: RatioCalibration | None,
+    formats: Sequence[str],
 ) -> tuple[str, ...]:
     """Writes the calibration, if there is one, and the report; returns the names of the files."""
     names: tuple[str, ...] = (REPORT,)
     if calibration is not None:
         files.write_json(run.folder / CALIBRATION_DATA, calibration.to_dict())
-        save(plot_ratio_calibration(calibration, dataset.priors), run.folder / CALIBRATION)
-        names += (CALIBRATION_DATA, CALIBRATION)
+        figures = save(plot_ratio_calibration(calibration, dataset.priors), run.folder / CALIBRATION, formats)
+        names += (CALIBRATION_DATA, *figures)
     text = recovery_report(run.scenario, dataset.samples, scores, calibration, _basis(run, dataset))
     files.write_text(run.folder / REPORT, text)
     return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from gait.data.dataset import open_dataset
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
@@ -44,7 +45,12 @@ class ScenarioEvaluation:
 
 
 def evaluate_scenario(
-    scenario: Scenario, folder: AnyPath, *, data: AnyPath | None = None, seed: int = 0
+    scenario: Scenario,
+    folder: AnyPath,
+    *,
+    data: AnyPath | None = None,
+    seed: int = 0,
+    formats: Sequence[str] = (),
 ) -> ScenarioEvaluation:
     """Finds out what can be known in a scenario and writes identifiability.json, .md and .png.
 
@@ -55,6 +61,7 @@ def evaluate_scenario(
         folder: where to write; made if needed.
         data: dataset whose priors and settings count; by default the paper's.
         seed: key of the walkers that are analysed.
+        formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
 
     Raises:
         InputError: if the noise does not fit the scenario's channels, there is no dataset, or too few
@@ -68,17 +75,17 @@ def evaluate_scenario(
     design = None if scenario.noise is None else design_recording(analysis.model, scenario.noise, seed=seed)
     files.make_folder(folder)
     with files.locked(folder):
-        written = _write(folder, analysis, design)
+        written = _write(folder, analysis, design, formats)
     return ScenarioEvaluation(analysis, design, written)
 
 
-def _write(folder: AnyPath, analysis: ScenarioAnalysis, design: RecordingDesign | None) -> list[str]:
+def _write(
+    folder: AnyPath, analysis: ScenarioAnalysis, design: RecordingDesign | None, formats: Sequence[str]
+) -> list[str]:
     numbers = {"title": analysis.scenario.name, "design": None if design is None else design.to_dict()}
     files.write_json(folder / NUMBERS, analysis.to_dict() | numbers)
-    save(plot_identifiability(analysis), folder / FIGURE)
-    written = [REPORT, NUMBERS, FIGURE]
+    figures = save(plot_identifiability(analysis), folder / FIGURE, formats)
     if design is not None:
-        save(plot_design(design), folder / DESIGN_FIGURE)
-        written.append(DESIGN_FIGURE)
+        figures += save(plot_design(design), folder / DESIGN_FIGURE, formats)
     files.write_text(folder / REPORT, identifiability_report(analysis, design))
-    return written
+    return [REPORT, NUMBERS, *figures]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -60,11 +61,9 @@ class ScenarioAnalysis:
         report: analysis of all unknowns, with their symbols as names.
         identifiability: `Identifiability` of each quantity: subject parameters, k/m, targets and others asked for.
         ceilings: highest possible R² of each of these quantities.
-        additional_measurements: measurements that would help and measurements that would not; none if nothing
-            more has to be measured.
         ratio_posterior: posterior of mass and stiffnesses given their ratios, if the common size of mass and
             stiffnesses is all that cannot be known, else None.
-        twins: walks of the two walkers of `report.counterexample`, or None.
+        seed: key of the walkers at which derivatives are taken.
     """
 
     scenario: Scenario
@@ -72,9 +71,20 @@ class ScenarioAnalysis:
     report: Report
     identifiability: dict[str, Identifiability]
     ceilings: dict[str, Ceiling]
-    additional_measurements: tuple[AdditionalMeasurement, ...]
     ratio_posterior: RatioPosterior | None
-    twins: Walks | None
+    seed: int
+
+    @functools.cached_property
+    def additional_measurements(self) -> tuple[AdditionalMeasurement, ...]:
+        """Measurements that would help and measurements that would not; none if nothing more has to be measured."""
+        missing = self._with(Identifiability.COMBINATION, Identifiability.DEAD)
+        return _additional_measurements(self.model, missing, self.seed)
+
+    @functools.cached_property
+    def twins(self) -> Walks | None:
+        """Walks of the two walkers of `report.counterexample`, or None."""
+        pair = self.report.counterexample
+        return None if pair is None else self.model.walks(np.stack([pair.theta, pair.other]), _TWINS_INTERVAL)
 
     @property
     def known_combinations(self) -> list[str]:
@@ -247,17 +257,14 @@ def analyse_scenario(
     report = _report(model, scenario.noise, seed)
     posterior = ratio_posterior_of({name: model.prior(name) for name in unknowns}, report)
     found = {name: identifiability_of(name, report, unknowns) for name in names}
-    missing = [name for name in names if found[name] in (Identifiability.COMBINATION, Identifiability.DEAD)]
-    pair = report.counterexample
     return ScenarioAnalysis(
         scenario=scenario,
         model=model,
         report=report,
         identifiability=found,
         ceilings={name: ceiling_of(name, report, unknowns, posterior) for name in names},
-        additional_measurements=_additional_measurements(model, missing, seed),
         ratio_posterior=posterior,
-        twins=None if pair is None else model.walks(np.stack([pair.theta, pair.other]), _TWINS_INTERVAL),
+        seed=seed,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,12 +18,13 @@ CALIBRATION = "completion.png"
 """File of `plot_ratio_calibration`, in the folder of a run."""
 _EXAMPLES = ("#2a9d5c", "#b8860b", "#7b4ba0")
 _KINDS = {
-    "posterior": ("posterior", NETWORK, "o-"),
-    "halved": ("intervals × 0.5 (must fail)", BEST, "v:"),
-    "doubled": ("intervals × 2 (must fail)", BEST, "^:"),
-    "prior": ("prior instead", TRUTH, "s--"),
+    "posterior": ("posterior", NETWORK, "o"),
+    "prior": ("prior instead", TRUTH, "s"),
+    "halved": ("intervals × 0.5 (must fail)", BEST, "v"),
+    "doubled": ("intervals × 2 (must fail)", BEST, "^"),
 }
-"""Label, colour and marks of each kind of interval."""
+"""Label, colour and mark of each kind of interval."""
+_OFFSETS = (-0.24, -0.08, 0.08, 0.24)  # of the kinds, within a row of intervals
 _BELOW: dict[str, Any] = {"fontsize": 8, "loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "columnspacing": 1.0}
 
 
@@ -56,28 +58,32 @@ def _walkers_panel(axis: Axes, calibration: RatioCalibration, priors: Mapping[st
         limits(priors[name].low - margin, priors[name].high + margin)
     axis.set_xlabel(axis_label("mass"))
     axis.set_ylabel(axis_label("stiffness"))
-    axis.set_title("Three walkers: which $m$ and $k$ fit their $k/m$")
+    axis.set_title("Three walkers:\nwhich $m$ and $k$ fit their $k/m$")
     axis.legend(**_BELOW, ncols=3)
 
 
 def _coverage_panel(axis: Axes, calibration: RatioCalibration) -> None:
     """Coverage of the intervals of the mass; those of the stiffness are as wide and as often right."""
     mass = calibration.calibrations["mass"]
-    axis.plot([0, 100], [0, 100], color="black", lw=0.8, label="as it should be")
-    for kind, (label, colour, marks) in _KINDS.items():
-        rows = mass.kinds[kind]
-        x, y = [100 * row.level for row in rows], [100 * row.covered for row in rows]
-        width = sum(row.sharpness for row in rows) / len(rows)
+    rows = np.arange(len(mass.posterior))
+    claimed = [100 * row.level for row in mass.posterior]
+    axis.vlines(claimed, rows - 0.42, rows + 0.42, color="black", lw=2.0, label="claimed")
+    for offset, (kind, (label, colour, mark)) in zip(_OFFSETS, _KINDS.items(), strict=True):
+        counted = mass.kinds[kind]
+        width = sum(row.sharpness for row in counted) / len(counted)
+        text = f"{label}, {width:.2f} × the prior's width" if kind == "posterior" else label
         hollow = "none" if kind == "prior" else None
-        axis.plot(x, y, marks, color=colour, ms=7, lw=1.2, mfc=hollow, zorder=3, label=f"{label}: {width:.2f}")
-        if kind != "prior":  # it lies upon the posterior
-            axis.annotate(label, (x[0], y[0]), (12, -10), textcoords="offset points", va="top", color=colour)
-    axis.set_xlim(40, 100)
-    axis.set_ylim(0, 103)
-    axis.set_xlabel("Probability of the interval [%]")
-    axis.set_ylabel(f"Share of {mass.n:,} walkers whose mass lies inside [%]")
-    axis.set_title(f"Coverage: the posterior {'is' if calibration.holds else 'is not'} calibrated")
-    axis.legend(title="Intervals of the mass: width as a part of the prior's", title_fontsize=8, **_BELOW, ncols=3)
+        shares = [100 * row.covered for row in counted]
+        axis.plot(shares, rows + offset, mark, color=colour, ms=8, mfc=hollow, ls="none", zorder=3, label=text)
+    axis.set_yticks(rows, [f"{level:g} % intervals" for level in claimed])
+    axis.invert_yaxis()
+    axis.set_xlim(0, 102)
+    axis.set_xlabel(f"Share of {mass.n:,} walkers whose mass lies in their interval [%]")
+    title = "The posterior is not calibrated"
+    if calibration.holds:
+        title = "The posterior is calibrated:\nintervals hold as many walkers as claimed"
+    axis.set_title(title)
+    axis.legend(**_BELOW, ncols=2)
 
 
 def calibration_report(calibration: RatioCalibration) -> str:

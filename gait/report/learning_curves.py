@@ -16,10 +16,13 @@ from gait.report.style import BEST, NETWORK, STYLE, symbol
 
 LEARNING_CURVES = "learning_curves.png"
 """File of `plot_learning_curves`, in the folder of a run."""
+_BEST = "best possible"
 
 
 def plot_learning_curves(history: pd.DataFrame, ceilings: Mapping[str, Ceiling]) -> Figure:
     """Draws the loss and the R² of each target over the epochs, each beside the best possible value.
+
+    A target that can be recovered nears R² = 1. Its panel shows 1 - R², on a logarithmic axis.
 
     Args:
         history: one row an epoch, columns `epoch`, `loss`, `val_loss`, and `r2_NAME`, `val_r2_NAME` of each target.
@@ -38,13 +41,16 @@ def plot_learning_curves(history: pd.DataFrame, ceilings: Mapping[str, Ceiling])
         axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
         _loss_panel(axes[0], history, 1.0 - float(np.mean([ceiling.r2 for ceiling in shown.values()])))
         for axis, (name, ceiling) in zip(axes[1:], shown.items(), strict=True):
-            _r2_panel(axis, history, name, ceiling)
+            _target_panel(axis, history, name, ceiling)
         for axis in axes:
             axis.axvline(kept, color="black", ls=":", lw=1.2, label=f"kept weights, epoch {kept}")
             axis.set_xlabel("Epoch")
             last = history["epoch"].max()
             axis.set_xlim(1, last + max(1, 0.03 * last))
-        figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        drawn = [axis.get_legend_handles_labels() for axis in axes]
+        labels = {label: handle for handles, names in drawn for handle, label in zip(handles, names, strict=True)}
+        order = sorted(labels, key=lambda label: label.startswith("kept"))
+        figure.legend([labels[label] for label in order], order, loc="outside lower center", ncols=len(order))
     return figure
 
 
@@ -56,7 +62,7 @@ def _curves(axis: Axes, history: pd.DataFrame, column: str) -> None:
 def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
     _curves(axis, history, "loss")
     if floor > 0.0:
-        axis.axhline(floor, color=BEST, ls="--", lw=1.2)
+        axis.axhline(floor, color=BEST, ls="--", lw=1.2, label=_BEST)
         axis.set_ylim(top=min(history["loss"].max(), 2.0 * floor))
     else:
         axis.set_yscale("log")
@@ -65,10 +71,18 @@ def _loss_panel(axis: Axes, history: pd.DataFrame, floor: float) -> None:
     axis.set_ylabel("Mean squared error of\nstandardised targets [1]")
 
 
-def _r2_panel(axis: Axes, history: pd.DataFrame, name: str, ceiling: Ceiling) -> None:
-    _curves(axis, history, f"r2_{name}")
-    axis.axhline(ceiling.r2, color=BEST, ls="--", lw=1.2, label="best possible")
-    axis.set_ylim(0.0, 1.05)
+def _target_panel(axis: Axes, history: pd.DataFrame, name: str, ceiling: Ceiling) -> None:
+    """R² where it has a limit in sight; where it nears 1, what is lacking to 1."""
+    column, best = f"r2_{name}", ceiling.r2
+    if ceiling.recoverable:
+        lacking = {key: 1.0 - history[key] for key in (column, f"val_{column}")}
+        history, best = history.assign(**lacking), 1.0 - best
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(0.0, 1.05)
+    _curves(axis, history, column)
+    if best > 0.0:
+        axis.axhline(best, color=BEST, ls="--", lw=1.2, label=_BEST)
     verdict = "recoverable" if ceiling.recoverable else "not recoverable"
     axis.set_title(f"{QUANTITIES[name].heading} {symbol(name)}: {verdict}\nhighest possible R² {ceiling.r2:.4g}")
-    axis.set_ylabel(f"R² of {symbol(name)} [1]")
+    axis.set_ylabel(f"{'1 − ' if ceiling.recoverable else ''}R² of {symbol(name)} [1]")

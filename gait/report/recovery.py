@@ -24,6 +24,7 @@ from gait.scripting import listing
 SCATTER = "scatter.png"
 """File of `plot_recovery`, in the folder of a run."""
 _TEXT = "text"
+_ENTRY = 2.5  # inches that an entry of the legend takes, at most
 _DOTS = 1500  # of the network's estimates over k/m; more would hide the walkers behind them
 _PAPER: dict[str, Any] = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
 
@@ -64,7 +65,8 @@ def plot_recovery(predictions: pd.DataFrame, scores: Mapping[str, Score], best: 
             _explanation(axes[_TEXT])
         drawn = [axis.get_legend_handles_labels() for axis in axes.values()]
         labels = {label: handle for handles, names in drawn for handle, label in zip(handles, names, strict=True)}
-        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=len(labels))
+        columns = min(len(labels), int(figure.get_figwidth() / _ENTRY))
+        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=max(columns, 1))
     return figure
 
 
@@ -102,7 +104,7 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
     name = entry.target
     truth, estimate = predictions[name].to_numpy(), predictions[f"{name}_estimate"].to_numpy()
     span = _span(truth)
-    _density(axis, truth, np.clip(estimate, *span), (span, span), "Blues")
+    _density(axis, truth, estimate, (span, span), "Blues")
     axis.plot([], [], "o", ms=5, color=NETWORK, label="the network's estimates")
     axis.plot(span, span, color="black", lw=0.8, label="estimate = truth")
     if best is not None:
@@ -112,14 +114,25 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
         for share in (0.05, 0.95):
             band, label = [np.quantile(best[g], share) for g in groups], "90 % of the best possible estimates"
             axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label=label)
-    outside = int(np.sum((estimate < span[0]) | (estimate > span[1])))
-    if outside:
-        note = f"{outside:,} of {len(estimate):,} estimates\nlie beyond the frame"
-        axis.text(0.97, 0.03, note, ha="right", va="bottom", fontsize=8, transform=axis.transAxes, bbox=_PAPER)
+    _outliers(axis, truth, estimate, span)
     reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
     axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached}, highest possible {entry.ceiling.r2:.4g}")
     axis.set(xlim=span, ylim=span, xlabel=axis_label(name, "true"), ylabel=axis_label(name, "estimated"))
     axis.set_aspect("equal")
+
+
+def _outliers(axis: Axes, truth: np.ndarray, estimate: np.ndarray, span: tuple[float, float]) -> None:
+    """Marks the estimates beyond the frame at its border, and counts them."""
+    below, above = estimate < span[0], estimate > span[1]
+    count = int(np.sum(below | above))
+    if not count:
+        return
+    for beyond, border, mark in ((below, span[0], "v"), (above, span[1], "^")):
+        if beyond.any():
+            places = np.full(int(beyond.sum()), border)
+            axis.plot(truth[beyond], places, mark, ms=5, color="black", clip_on=False)
+    note = f"{count:,} of {len(estimate):,} estimates\nlie beyond the frame (▲▼)"
+    axis.text(0.97, 0.04, note, ha="right", va="bottom", fontsize=8, transform=axis.transAxes, bbox=_PAPER)
 
 
 def _ratio_panel(axis: Axes, predictions: pd.DataFrame, name: str, best: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -13,6 +14,8 @@ from gait.storage.files import AnyPath
 
 TRUTH, NETWORK, BEST, SECOND = "0.55", "#1f5fa8", "#d1495b", "#2a9d5c"
 """Colours of the truth, of a network's answers, of the best possible answers, and of a second quantity."""
+FORMATS = ("png", "svg", "pdf")
+"""Formats that figures are written in."""
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -46,7 +49,20 @@ def axis_label(name: str, prefix: str = "") -> str:
     return f"{words[0].upper()}{words[1:]} {symbol(name)} [{quantity.unit}]"
 
 
-def save(figure: Figure, path: AnyPath) -> None:
-    """Writes a figure as PNG."""
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+def save(figure: Figure, path: AnyPath, also: Sequence[str] = ()) -> list[str]:
+    """Writes a figure.
+
+    Args:
+        figure: what to write.
+        path: its file; the ending says the format.
+        also: other formats of `FORMATS`; each gets a file beside the first.
+
+    Returns:
+        Names of the files.
+    """
+    stem, own = path.name.rsplit(".", 1)
+    paths = [path, *(path.with_name(f"{stem}.{form}") for form in also if form != own)]
+    for each in paths:
+        with files.replacing(each) as temporary:
+            figure.savefig(temporary, dpi=130, format=each.name.rsplit(".", 1)[1])
+    return [each.name for each in paths]

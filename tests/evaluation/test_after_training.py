@@ -17,7 +17,7 @@ from gait.evaluation.after_training import evaluate_run
 from gait.scenarios import SCENARIOS
 from gait.training.run import TrainingSettings, load_run
 from tests.helpers.scripts import ROOT
-from tests.helpers.walks import small_plan
+from tests.helpers.walks import SMALL_NETWORK, small_plan
 
 FILES = {
     "metrics.json", "metrics.csv", "predictions.csv", "scatter.png", "learning_curves.png", "report.md",
@@ -29,7 +29,7 @@ TRAINED = {"config.json", "history.csv", "model.keras", "result.json"}
 def train(dataset, folder, scenario):
     from gait.training.fitting import train
 
-    train(dataset, folder, TrainingSettings(SCENARIOS[scenario], epochs=4, batch_size=50), verbose=0)
+    train(dataset, folder, TrainingSettings(SCENARIOS[scenario], epochs=4, batch_size=50, **SMALL_NETWORK), verbose=0)
     return folder
 
 
@@ -120,12 +120,12 @@ def test_a_hardly_trained_network_is_told_first_what_to_measure(evaluation):
 
 def test_a_measured_mass_leaves_nothing_hidden(small_dataset, tmp_path):
     """The weighed scenario: the ratio follows from the estimated stiffness and the measured mass."""
-    result = evaluate_run(train(small_dataset, tmp_path / "weighed", "weighed"))
+    result = evaluate_run(train(small_dataset, tmp_path / "weighed", "weighed"), formats=("svg",))
     assert list(result.scores) == ["stiffness", "rest_length", "stiffness_to_mass", "mass_to_stiffness"]
     assert all(entry.recoverable for entry in result.scores.values())
     assert "can be known from x, y, mass" in result.sentences[0]
     assert result.calibration is None
-    assert set(result.files) == FILES - {"completion.json", "completion.png"}
+    assert set(result.files) == FILES - {"completion.json", "completion.png"} | {"scatter.svg", "learning_curves.svg"}
     table = result.predictions
     mass = table["stiffness"] / table["stiffness_to_mass"]
     np.testing.assert_allclose(table["stiffness_to_mass_estimate"], table["stiffness_estimate"] / mass, rtol=1e-6)

@@ -17,11 +17,16 @@ from gait.scenarios import SCENARIOS
 from tests.helpers.scripts import ROOT
 from tests.helpers.walks import small_plan
 
+FIGURES = ("--figures=svg", "--figures=pdf")
+BEGINNINGS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
 
 @pytest.fixture(scope="module")
 def analysed(scripts, tmp_path_factory):
     out = tmp_path_factory.mktemp("analysis") / "out"
-    ended = scripts.run("evaluate.py", "--scenario=three_parameter", "--noise=x:0.005,y:0.005", f"--out={out}")
+    ended = scripts.run(
+        "evaluate.py", "--scenario=three_parameter", "--noise=x:0.005,y:0.005", f"--out={out}", *FIGURES
+    )
     assert ended.returncode == 0, ended.output
     return out, ended.output
 
@@ -54,7 +59,8 @@ def test_the_script_prints_what_matters_first_in_100_columns(analysed):
 def test_the_script_writes_the_analysis(analysed):
     out, _ = analysed
     assert {path.name for path in out.iterdir()} == {
-        "identifiability.json", "identifiability.md", "identifiability.png", "design.png",
+        "identifiability.json", "identifiability.md",
+        "identifiability.png", "identifiability.svg", "identifiability.pdf", "design.png", "design.svg", "design.pdf",
     }  # fmt: skip
     content = json.loads((out / "identifiability.json").read_text("utf-8"))
     assert content["title"] == "three_parameter"
@@ -80,6 +86,13 @@ def test_the_counterexample_in_the_file_can_be_run_by_anyone(analysed):
     assert np.abs(walks[0].x - walks[1].x).max() <= pair["difference"] + 1e-12
     assert np.isfinite(walks[0].touchdown[0]).sum() > 20
     assert np.abs(walks[0].fy - walks[1].fy).max() > 100.0
+
+
+@pytest.mark.parametrize("figure", ["identifiability", "design"])
+def test_figures_come_in_every_format_that_is_asked_for(analysed, figure):
+    for ending, beginning in BEGINNINGS.items():
+        assert (analysed[0] / f"{figure}.{ending}").read_bytes().startswith(beginning)
+        assert f"{figure}.{ending}" in analysed[1]
 
 
 def test_priors_and_settings_come_from_the_dataset(tmp_path):

@@ -72,11 +72,12 @@ def test_the_script_writes_a_figure_and_no_dataset(tmp_path):
     assert done.stdout.splitlines()[-1] == "Next: python simulate.py '--out=data/my walks' --seed=3 --duration=3.0"
 
 
-def test_the_figure_is_written_where_the_user_says(scripts, tmp_path):
-    path = tmp_path / "figures" / "first.png"
+@pytest.mark.parametrize(("ending", "beginning"), [("png", PNG), ("svg", b"<?xml")])
+def test_the_figure_is_written_where_the_user_says(scripts, tmp_path, ending, beginning):
+    path = tmp_path / "figures" / f"first.{ending}"
     ended = scripts.run("simulate.py", "--show", f"--out={path}", "--duration=0.05", "--interval=0.05")
     assert ended.returncode == 0, ended.output
-    assert path.read_bytes().startswith(PNG)
+    assert path.read_bytes().startswith(beginning)
     assert "It ends before the first touchdown." in ended.output
     assert ended.output.splitlines()[-1] == "Next: python simulate.py --duration=0.05 --interval=0.05"
 

@@ -27,12 +27,13 @@ from gait.storage import files
 from gait.training.run import TrainingSettings, load_run
 from tests.helpers.faults import Ended, Scripts
 from tests.helpers.scripts import ROOT
-from tests.helpers.walks import small_plan
+from tests.helpers.walks import SMALL_NETWORK, small_plan
 
 PLAN = small_plan(60, shards=5)
 SIMULATE = ("--records=60", "--duration=3", "--channels=x,y", "--shards=5", "--seed=3")
-TRAIN = ("--scenario=two_parameter", "--epochs=4", "--batch_size=12", "--checkpoint_every=2")
-SETTINGS = TrainingSettings(SCENARIOS["two_parameter"], epochs=4, batch_size=12, checkpoint_every=2)
+NETWORK = tuple(f"--{name}={value}" for name, value in SMALL_NETWORK.items())
+TRAIN = ("--scenario=two_parameter", "--epochs=4", "--batch_size=12", "--checkpoint_every=2", *NETWORK)
+SETTINGS = TrainingSettings(SCENARIOS["two_parameter"], epochs=4, batch_size=12, checkpoint_every=2, **SMALL_NETWORK)
 BUSY = "Another process is writing to"
 YEAR = 365.25 * 86400
 

@@ -11,6 +11,9 @@ from gait.parameters import NAMES, PAPER_PRIORS, Uniform, draw
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 
+SMALL_NETWORK = {"layers": 2, "units": 8}
+"""Settings of a training that is about something else: the paper's network takes three times as long to build."""
+
 
 def paper_draws(count: int, seed: int) -> dict[str, np.ndarray]:
     """Arguments of `gait.simulate` for raw draws of the paper's priors, walking or not."""

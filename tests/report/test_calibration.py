@@ -33,7 +33,7 @@ def calibration():
 
 def test_coverage_is_drawn_as_it_was_counted(calibration):
     _, axis = plot_ratio_calibration(calibration, LEGS).axes
-    drawn = {line.get_label().split(":")[0]: line.get_ydata() for line in axis.lines}
+    drawn = {line.get_label().split(",")[0]: line for line in axis.lines}
     mass = calibration.calibrations["mass"]
     for label, rows in {
         "posterior": mass.posterior,
@@ -41,9 +41,11 @@ def test_coverage_is_drawn_as_it_was_counted(calibration):
         "intervals × 2 (must fail)": mass.doubled,
         "prior instead": mass.prior,
     }.items():
-        np.testing.assert_allclose(drawn[label], [100 * row.covered for row in rows])
-    assert list(drawn["as it should be"]) == [0, 100]
-    assert axis.get_title() == "Coverage: the posterior is calibrated"
+        np.testing.assert_allclose(drawn[label].get_xdata(), [100 * row.covered for row in rows])
+        np.testing.assert_array_equal(np.round(drawn[label].get_ydata()), [0, 1, 2])  # each in the row of its interval
+    (claimed,) = axis.collections
+    assert [path.vertices[0, 0] for path in claimed.get_paths()] == [50, 80, 95]
+    assert axis.get_title() == "The posterior is calibrated:\nintervals hold as many walkers as claimed"
 
 
 def test_a_posterior_that_is_not_calibrated_is_called_so():

@@ -21,16 +21,28 @@ def history(best_epoch=7, epochs=20, lowest=0.26):
 
 def test_every_panel_has_its_curves_its_limit_and_the_kept_epoch():
     table = history()
-    loss, *targets = plot_learning_curves(table, CEILINGS).axes
-    limits = [1.0 - np.mean([0.5005, 1.0]), 0.5005, 1.0]
-    for axis, column, limit in zip((loss, *targets), ("loss", "r2_mass", "r2_rest_length"), limits, strict=True):
+    loss, mass, rest_length = plot_learning_curves(table, CEILINGS).axes
+    for axis, column, limit in ((loss, "loss", 1.0 - np.mean([0.5005, 1.0])), (mass, "r2_mass", 0.5005)):
         training, validation, best, kept = axis.lines
         np.testing.assert_array_equal(training.get_ydata(), table[column])
         np.testing.assert_array_equal(validation.get_ydata(), table[f"val_{column}"])
         assert best.get_ydata()[0] == pytest.approx(limit)
         assert list(kept.get_xdata()) == [7, 7]
-    assert targets[0].get_title() == "Body mass $m$: not recoverable\nhighest possible R² 0.5005"
-    assert targets[1].get_title() == "Leg rest length $\\ell_{0}$: recoverable\nhighest possible R² 1"
+    assert mass.get_title() == "Body mass $m$: not recoverable\nhighest possible R² 0.5005"
+    assert rest_length.get_title() == "Leg rest length $\\ell_{0}$: recoverable\nhighest possible R² 1"
+
+
+@pytest.mark.parametrize("ceiling", [1.0, 0.995])
+def test_what_can_be_recovered_is_shown_by_what_is_lacking_to_1(ceiling):
+    table = history()
+    axis = plot_learning_curves(table, {"rest_length": Ceiling(ceiling, 0.0, "Why not.")}).axes[1]
+    training, validation, *best, kept = axis.lines
+    np.testing.assert_allclose(training.get_ydata(), 1 - table["r2_rest_length"])
+    np.testing.assert_allclose(validation.get_ydata(), 1 - table["val_r2_rest_length"])
+    assert axis.get_yscale() == "log"
+    assert axis.get_ylabel() == "1 − R² of $\\ell_{0}$ [1]"
+    assert [line.get_ydata()[0] for line in best] == ([] if ceiling == 1.0 else [pytest.approx(0.005)])
+    assert list(kept.get_xdata()) == [7, 7]
 
 
 def test_a_loss_below_the_possible_is_called_memorising():

@@ -171,16 +171,22 @@ def test_the_figure_shows_the_estimates_that_it_is_given():
     assert inside.mean() == pytest.approx(0.9, abs=0.015)
 
 
-def test_estimates_beyond_the_frame_are_counted():
+def test_estimates_beyond_the_frame_are_counted_and_shown():
     predictions, scores, best = evaluated(500, lacking=0.0)
 
-    def notes():
+    def panel():
         axis = plot_recovery(predictions, scores, best).axes[list(scores).index("rest_length")]
-        return [text.get_text() for text in axis.texts]
+        marks = {line.get_marker(): line.get_xdata().tolist() for line in axis.lines if line.get_marker() in ("^", "v")}
+        inside = np.nansum(axis.collections[0].get_array())
+        return [text.get_text() for text in axis.texts], marks, inside
 
-    assert notes() == []
+    assert panel() == ([], {}, 500)
     predictions.loc[:6, "rest_length_estimate"] = [9.0, -9.0] * 3 + [9.0]
-    assert notes() == ["7 of 500 estimates\nlie beyond the frame"]
+    truth = predictions["rest_length"].tolist()
+    notes, marks, inside = panel()
+    assert notes == ["7 of 500 estimates\nlie beyond the frame (▲▼)"]
+    assert marks == {"^": truth[:7:2], "v": truth[1:6:2]}
+    assert inside == 493  # none of them is drawn as if it lay at the border
 
 
 def test_targets_without_hidden_ones_make_one_row():
@@ -190,10 +196,11 @@ def test_targets_without_hidden_ones_make_one_row():
     assert {text.get_text() for text in figure.legends[0].texts} == {"the network's estimates", "estimate = truth"}
 
 
-def test_no_legend_lies_on_the_data():
+def test_no_legend_lies_on_the_data_or_beyond_the_figure():
     figure = plot_recovery(*evaluated(500, lacking=0.1))
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
     assert not any(legend.overlaps(axis.get_window_extent()) for axis in figure.axes)
     assert not any(axis.get_legend() for axis in figure.axes)
 

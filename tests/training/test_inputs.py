@@ -15,6 +15,7 @@ from gait.training.inputs import add_fixed_noise, noise_sd, scenario_inputs
 from gait.training.run import TrainingSettings, load_run
 from gait.training.settings import CACHES
 from gait.training.state import TrainingState
+from tests.helpers.walks import SMALL_NETWORK
 
 WEIGHED = SCENARIOS["weighed"]
 NOISE = {"x": 0.05, "y": 0.02, "mass": 0.5}
@@ -24,7 +25,9 @@ HIGHEST_WITHOUT_MASS = 0.5005
 
 
 def settings(scenario, **changes):
-    return TrainingSettings(scenario, **({"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | changes))
+    return TrainingSettings(
+        scenario, **({"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | SMALL_NETWORK | changes)
+    )
 
 
 def epoch_of(feed, epoch):
@@ -87,12 +90,17 @@ def test_stiffness_can_be_learned_once_the_mass_is_measured(scripts, small_datas
     for name in ("weighed", "unweighed"):
         folder = tmp_path / name
         if name == "weighed":
-            flags = ("--scenario=weighed", "--epochs=40", "--batch_size=100")
+            flags = ("--scenario=weighed", "--epochs=40", "--batch_size=100", "--layers=3", "--units=50")
             ended = scripts.run("train.py", f"--data={small_dataset}", f"--out={folder}", *flags)
             assert ended.returncode == 0, ended.output
         else:
             without = dataclasses.replace(WEIGHED, name=name, measured=())
-            train(small_dataset, folder, TrainingSettings(without, epochs=40, batch_size=100), verbose=0)
+            train(
+                small_dataset,
+                folder,
+                TrainingSettings(without, epochs=40, batch_size=100, layers=3, units=50),
+                verbose=0,
+            )
         run, split = load_run(folder), open_dataset(small_dataset).load("test", ("x", "y"))
         estimate = run.predict(run.inputs(split, "test"))
         truth = split.parameters["stiffness"].to_numpy()

@@ -17,6 +17,7 @@ from gait.storage import files
 from gait.training.fitting import train
 from gait.training.run import Run, RunConfig, TrainingSettings, load_run
 from tests.helpers.scripts import ROOT
+from tests.helpers.walks import SMALL_NETWORK
 
 MINE = Scenario(
     "from_the_height",
@@ -146,7 +147,7 @@ def test_a_finished_run(finished):
 
 def test_a_scenario_of_the_users_own(small_dataset, tmp_path):
     """It stands in no table; the run keeps all of it."""
-    settings = TrainingSettings(MINE, epochs=1, batch_size=100, layers=2, units=8)
+    settings = TrainingSettings(MINE, epochs=1, batch_size=100, **SMALL_NETWORK)
     train(str(small_dataset), str(tmp_path / "run"), settings, verbose=0)
     run = load_run(str(tmp_path / "run"))
     assert run.scenario == MINE

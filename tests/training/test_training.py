@@ -23,11 +23,11 @@ from gait.training.fitting import compiled_network, train
 from gait.training.network import dense_network, in_physical_units
 from gait.training.run import Run, TrainingSettings, load_run
 from gait.training.state import R2, TrainingState
-from tests.helpers.walks import small_plan
+from tests.helpers.walks import SMALL_NETWORK, small_plan
 
 
 def settings(scenario="two_parameter", **changes):
-    changes = {"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | changes
+    changes = {"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | SMALL_NETWORK | changes
     return TrainingSettings(SCENARIOS[scenario], **changes)
 
 
@@ -221,7 +221,8 @@ def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run
         "from pathlib import Path\n"
         "from gait.scenarios import SCENARIOS\n"
         "from gait.training import TrainingSettings, choose_strategy, train\n"
-        "settings = TrainingSettings(SCENARIOS['two_parameter'], epochs=6, batch_size=100, strategy='mirrored')\n"
+        "settings = TrainingSettings(SCENARIOS['two_parameter'], epochs=6, batch_size=100, layers=2, units=8,"
+        "    strategy='mirrored')\n"
         "assert choose_strategy('mirrored').num_replicas_in_sync == 2\n"
         f"train(Path({str(small_dataset)!r}), Path({str(folder)!r}), settings, verbose=0)\n"
     )
