@@ -115,7 +115,12 @@ class TrainingState(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds a row to the history, keeps the best weights and saves a checkpoint when one is due."""
+        """Adds a row to the history, keeps the best weights and saves a checkpoint when one is due.
+
+        Raises:
+            InputError: if the loss is not finite, or the epoch was streamed from other shards than those verified.
+        """
+        self._feed.check_unchanged()
         losses = logs["loss"], logs["val_loss"]
         if not all(math.isfinite(loss) for loss in losses):
             raise InputError(

@@ -27,6 +27,7 @@ from gait.training.network import dense_network, in_physical_units
 from gait.training.run import Run, TrainingSettings, load_run
 from gait.training.state import R2, TrainingState
 from tests.helpers.walks import small_plan
+from tests.training.test_feed import one_removed, other_walks, swapped
 
 
 def settings(scenario="two_parameter", **changes):
@@ -399,3 +400,29 @@ def test_no_code_in_a_checkpoint_is_run(state, tmp_path):
     with pytest.raises(InputError, match="is no checkpoint of this code"):
         new_state(tmp_path).resume()
     assert not (tmp_path / "here").exists()
+
+
+# Shards that change during training ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [swapped, pytest.param(one_removed, marks=pytest.mark.slow)])
+def test_training_ends_when_the_streamed_shards_change(small_dataset, tmp_path, monkeypatch, change):
+    """In the second of four epochs; with the dataset restored, the same command ends as if nothing had been."""
+    folder, other = shutil.copytree(small_dataset, tmp_path / "walks"), other_walks(tmp_path / "other")
+    honest, short = TrainingState.on_epoch_begin, settings(cache="none", epochs=4, checkpoint_every=1, layers=1)
+
+    def disturbed(self, epoch, logs=None):
+        honest(self, epoch, logs)
+        if epoch == 1:
+            change(folder, other)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "on_epoch_begin", disturbed)
+        with pytest.raises(InputError, match=r"The shard .*walks/train-.* It was changed while a training was reading"):
+            train(folder, tmp_path / "run", short, verbose=0)
+    assert len(Run(tmp_path / "run").read_history()) == 1
+    shutil.rmtree(folder)
+    shutil.copytree(small_dataset, folder)
+    train(folder, tmp_path / "run", short, verbose=0)
+    assert history(tmp_path / "run")[0] != history(tmp_path / "run")[1]
+    assert load_run(tmp_path / "run").result.epochs == 4
