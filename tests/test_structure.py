@@ -32,7 +32,7 @@ INSIDE = {
     "limits": ["ceilings", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "calibration"],
     "report": ["style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery"],
-    "training": ["inputs", "settings", "run", "feed", "network", "state", "fitting"],
+    "training": ["inputs", "settings", "saved_model", "run", "feed", "network", "state", "fitting"],
     "evaluation": ["walk", "before_training", "after_training"],
 }  # fmt: skip
 """Likewise within a folder."""
@@ -356,7 +356,19 @@ def test_requirements_are_those_agreed():
     lines = (ROOT / "requirements.txt").read_text().split()
     names = [re.split(r"[><=~]", line)[0] for line in lines]
     assert sorted(names) == sorted(
-        ["tensorflow", "numpy", "scipy", "pandas", "matplotlib", "absl-py", "pytest", "numba", "tqdm", "lazy-loader"]
+        [
+            "tensorflow",
+            "keras",
+            "numpy",
+            "scipy",
+            "pandas",
+            "matplotlib",
+            "absl-py",
+            "pytest",
+            "numba",
+            "tqdm",
+            "lazy-loader",
+        ]
     )
     assert all(">=" in line for line in lines)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
