@@ -16,6 +16,7 @@ from gait import provenance
 from gait.data.manifest import Plan, Shard, ShardEntry
 from gait.data.shards import write_shard
 from gait.errors import InputError
+from gait.scripting import command
 from gait.storage import files
 from gait.storage.files import AnyPath
 
@@ -152,7 +153,8 @@ def _last_seen(client, before: float, shards: int) -> float:
         address = client.scheduler.address
         raise InputError(
             f"The Dask scheduler at {address} has had no worker for {NO_WORKER_LIMIT:.0f} s, with {shards} shards to "
-            f"write. What is finished is kept; start some (dask worker {address}) and run the same command again."
+            f"write. What is finished is kept; start some ({command('dask', 'worker', address)}) and run the same "
+            "command again."
         )
     return before
 
