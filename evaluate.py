@@ -14,7 +14,7 @@ import textwrap
 from absl import app, flags
 
 from gait import scripting
-from gait.errors import InputError
+from gait.errors import InputError, printable
 from gait.scenarios import SCENARIOS, parse_noise
 from gait.storage import files
 
@@ -53,7 +53,7 @@ def before_training(out, data):
     print(scripting.listing(others))
     print("In detail:")
     print(scripting.listing(found.analysis.details()))
-    print(f"{out} holds {', '.join(found.files)}.")
+    print(f"{printable(out)} holds {', '.join(found.files)}.")
     data_flag = [f"--data={data}"] if data else []
     print("Next:", scripting.command("python", "train.py", *data_flag, f"--scenario={scenario.name}", f"--out={out}"))
 
@@ -68,8 +68,8 @@ def after_training(folder, data):
 
     result = evaluate_run(folder, data, formats=FLAGS.figures)
     print(result.summary())
-    print(f"{folder} holds {', '.join(result.files)}.")
-    print(f"Next: open {folder / 'report.md'}, or train another scenario with train.py.")
+    print(f"{printable(folder)} holds {', '.join(result.files)}.")
+    print(f"Next: open {scripting.command(folder / 'report.md')}, or train another scenario with train.py.")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from absl import app, flags
 
 from gait import scripting
 from gait.data.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan, parse_splits
+from gait.errors import printable
 from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
 from gait.simulation.channels import CHANNELS
 from gait.simulation.conditions import RecordingSettings
@@ -65,7 +66,7 @@ def show(population, settings):
     named = FLAGS.out.endswith((".png", ".svg", ".pdf"))
     path = FLAGS.out if named else "walk.png"
     print(show_walk(population, settings, FLAGS.engine, as_path(path)))
-    print(f"\n{path} shows this walk, record 0 of the dataset.")
+    print(f"\n{printable(path)} shows this walk, record 0 of the dataset.")
     left_out = {"show", "out"} if named else {"show"}
     given = [FLAGS[name].serialize() for name in FLAGS if FLAGS[name].present and name not in left_out]
     print(f"Next: {scripting.command('python', 'simulate.py', *given)}")
@@ -93,7 +94,7 @@ def write(population, settings):
         overwrite=FLAGS.overwrite,
         progress=True,
     )
-    print(f"{FLAGS.out} holds {dataset.summary()}")
+    print(f"{printable(FLAGS.out)} holds {dataset.summary()}")
     train = ("python", "train.py", f"--data={FLAGS.out}", "--scenario=three_parameter", "--out=runs/three_parameter")
     print(f"Next: {scripting.command(*train)}")
 

@@ -12,6 +12,7 @@ from absl import app, flags
 
 from gait import scripting
 from gait.data.dataset import open_dataset
+from gait.errors import printable
 from gait.scenarios import SCENARIOS
 from gait.training import settings as choices
 from gait.training.settings import TrainingSettings
@@ -58,7 +59,7 @@ def main():
 
     result = train(dataset, out, settings, verbose=1 if sys.stdout.isatty() else 2)
     print(
-        f"{out} holds the model with the lowest validation loss, {result.best_val_loss:.6f} after epoch "
+        f"{printable(out)} holds the model with the lowest validation loss, {result.best_val_loss:.6f} after epoch "
         f"{result.best_epoch} of {result.epochs} ({result.seconds:.0f} s of training)."
     )
     print(f"Next: {scripting.command('python', 'evaluate.py', f'--run={out}')}")

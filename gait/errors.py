@@ -4,6 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that move a terminal's cursor, break a line or turn the direction of text."""
+
+
+def printable(text: object, keep: str = "") -> str:
+    """A text that a terminal only shows, whoever has written it: control characters are written as escapes.
+
+    Args:
+        text: anything; its string counts.
+        keep: control characters to leave as they are.
+    """
+    return _UNPRINTABLE.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), str(text)
+    )
 
 
 class InputError(ValueError):
@@ -11,7 +27,11 @@ class InputError(ValueError):
 
     The scripts print the text without a traceback and end with exit code 1. Every other exception is a
     defect of this package and keeps its traceback, except for errors of a disk or a path; see `storage_reason`.
+    Control characters in it, of a name or a file of somebody else's, are written as escapes.
     """
+
+    def __init__(self, text: str):
+        super().__init__(printable(text, keep="\n"))
 
 
 class StorageError(OSError):

@@ -7,10 +7,22 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pandas", "matplotlib", "numba")
+_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "pandas", "matplotlib", "numba", "llvmlite")
+DECISIVE = {
+    "simulation": (
+        ("numpy", "scipy", "numba", "llvmlite", "tensorflow"),
+        ("parameters.py", "simulation", "data/manifest.py", "data/records.py", "data/shards.py"),
+    ),
+    "training": (
+        ("numpy", "tensorflow", "keras"),
+        ("parameters.py", "scenarios.py", "data/records.py", "data/reading.py", "data/dataset.py", "training"),
+    ),
+}
+"""Packages, and modules and folders of this package, that decide the last digits of what a task computes."""
 
 
 def versions() -> dict[str, str]:
@@ -24,22 +36,51 @@ def versions() -> dict[str, str]:
     return found
 
 
-def numerical_environment() -> dict[str, str]:
-    """All that the last digits of a dataset depend on, by name.
+def numerical_environment(task: str) -> dict[str, str]:
+    """All that the last digits of a result depend on, by name.
+
+    Args:
+        task: one of `DECISIVE`.
 
     Returns:
-        A checksum of the source of this package, the versions of packages that compute or write, and the kind of
-        processor, with or without instructions that multiply and add at once.
+        A checksum of the sources that decide the result, the versions of Python and of the packages that do, and the
+        kind of processor, with or without instructions that multiply and add at once.
     """
     from llvmlite import binding
 
+    packages, sources = DECISIVE[task]
     package, digest = Path(__file__).parent, hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
-    found = versions() | {"llvmlite": metadata.version("llvmlite")}
-    packages = {name: found[name] for name in ("tensorflow", "numpy", "scipy", "numba", "llvmlite")}
+    for name in sources:
+        place = package / name
+        for path in [place] if place.suffix else sorted(place.rglob("*.py")):
+            digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
+    found = versions()
     fused = "with" if binding.get_host_cpu_features().get("fma") else "without"
-    return {"gait": digest.hexdigest()[:12], **packages, "processor": f"{platform.machine()} {fused} FMA"}
+    return {
+        "gait": digest.hexdigest()[:12],
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        **{name: found[name] for name in packages},
+        "processor": f"{platform.machine()} {fused} FMA",
+    }
+
+
+def differences(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
+    """Lists in which of the expected entries a numerical environment is another one, a phrase for each."""
+    return [f"{name} {found.get(name)} instead of {expected[name]}" for name in expected
+            if found.get(name) != expected[name]]  # fmt: skip
+
+
+def begun_with(earlier: Mapping[str, str] | None, now: Mapping[str, str]) -> str | None:
+    """Says with what another code or versions a result was begun; None if it was begun with the same.
+
+    Args:
+        earlier: numerical environment of then; None if it was not noted.
+        now: that of now.
+    """
+    if not isinstance(earlier, Mapping):
+        return "was begun by earlier code, which did not note its versions"
+    differing = differences(earlier, now)
+    return f"was begun with {', '.join(differing)}" if differing else None
 
 
 def code_revision() -> str | None:

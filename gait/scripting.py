@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from absl import app
 
-from gait.errors import InputError, storage_reason
+from gait.errors import InputError, printable, storage_reason
 
 COLUMNS = 100
 """Width of the terminal that printed text is made for."""
@@ -41,13 +41,32 @@ def listing(sentences: Iterable[str]) -> str:
 
 
 def command(*words: object) -> str:
-    """A command that can be pasted into a shell, whatever its words hold.
+    """A command that can be pasted into a shell, whatever its words hold; a path alone is quoted as in a command.
 
     Args:
         words: the program, then its arguments, such as f"--data={folder}".
     """
     texts = [str(word) for word in words]
-    return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
+    return printable(subprocess.list2cmdline(texts)) if os.name == "nt" else " ".join(map(_quoted, texts))
+
+
+def _quoted(text: str) -> str:
+    """A word of a command for a POSIX shell; for bash, zsh and ksh if it has control characters."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{''.join(char if printable(char) == char else _octal(char) for char in escaped)}'"
+
+
+def _octal(char: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in char.encode())
+
+
+class _Notice(logging.Formatter):
+    """Form of a notice: the bare text, without a stranger's control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
 
 
 def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
@@ -60,8 +79,9 @@ def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
     def run(argv: list[str]) -> None:
         if len(argv) > 1:
             raise app.UsageError(f"There are flags only, written --name=value. Received: {' '.join(argv[1:])}")
-        notices = logging.getLogger("gait")
-        notices.addHandler(logging.StreamHandler())
+        notices, handler = logging.getLogger("gait"), logging.StreamHandler()
+        handler.setFormatter(_Notice())
+        notices.addHandler(handler)
         notices.propagate = False  # absl would put its own mark in front
         try:
             function()
@@ -71,7 +91,7 @@ def main(function: Callable[[], None]) -> Callable[[list[str]], None]:
             reason = storage_reason(error)
             if reason is None:
                 raise
-            what = error.filename or "a file or folder"
+            what = printable(error.filename or "a file or folder")
             sys.exit(f"Error: Cannot use {what}: {reason}. Choose another path, or repair this one.")
         except KeyboardInterrupt:
             sys.stderr.write("\nInterrupted. What is finished is kept; the same command goes on from there.\n")

@@ -32,7 +32,7 @@ INSIDE = {
     "limits": ["ceilings", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "calibration"],
     "report": ["style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery"],
-    "training": ["inputs", "settings", "run", "feed", "network", "state", "fitting"],
+    "training": ["inputs", "settings", "saved_model", "run", "feed", "network", "state", "fitting"],
     "evaluation": ["walk", "before_training", "after_training"],
 }  # fmt: skip
 """Likewise within a folder."""
@@ -244,6 +244,31 @@ def test_flags_and_printing_stay_in_the_scripts():
         assert "print" not in [getattr(function, "id", None) for function in calls], path
 
 
+def written_commands(text: str) -> list[str]:
+    """Texts of a module, parts of f-strings included, that begin a command; docstrings may hold examples."""
+    tree = ast.parse(text)
+    examples = {ast.get_docstring(node, clean=False) for node in ast.walk(tree)
+                if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)}  # fmt: skip
+    return [
+        node.value for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in examples
+        and re.search(r"\b(python|pip|dask worker|rm|open) -*[\w/]+\.?\w* |\bdask worker ", node.value)
+    ]  # fmt: skip
+
+
+def test_printed_commands_are_quoted():
+    """They are made by `gait.scripting.command`, word by word; a text that begins one would not quote what follows."""
+    for path in [*MODULES, *(ROOT / script for script in SCRIPTS)]:
+        assert [text for text in written_commands(path.read_text()) if "pip install" not in text] == [], path
+
+
+def test_commands_that_are_not_quoted_are_found():
+    """Negative control of the test above."""
+    assert written_commands('f"Next: python train.py --data={folder}"') == ["Next: python train.py --data="]
+    assert written_commands('f"start some (dask worker {address})"') == ["start some (dask worker "]
+    assert written_commands('command("python", "train.py", f"--data={folder}")') == []
+
+
 def test_random_numbers_come_from_a_generator():
     """Those of `numpy.random` itself depend on all that was drawn before, anywhere."""
     for path in MODULES:
@@ -356,7 +381,19 @@ def test_requirements_are_those_agreed():
     lines = (ROOT / "requirements.txt").read_text().split()
     names = [re.split(r"[><=~]", line)[0] for line in lines]
     assert sorted(names) == sorted(
-        ["tensorflow", "numpy", "scipy", "pandas", "matplotlib", "absl-py", "pytest", "numba", "tqdm", "lazy-loader"]
+        [
+            "tensorflow",
+            "keras",
+            "numpy",
+            "scipy",
+            "pandas",
+            "matplotlib",
+            "absl-py",
+            "pytest",
+            "numba",
+            "tqdm",
+            "lazy-loader",
+        ]
     )
     assert all(">=" in line for line in lines)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())

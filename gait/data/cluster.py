@@ -16,6 +16,7 @@ from gait import provenance
 from gait.data.manifest import Plan, Shard, ShardEntry
 from gait.data.shards import write_shard
 from gait.errors import InputError
+from gait.scripting import command
 from gait.storage import files
 from gait.storage.files import AnyPath
 
@@ -25,7 +26,7 @@ CONNECTION_LIMIT = 10.0
 NO_WORKER_LIMIT = 120.0
 """Time [s] that a run waits while the cluster has no worker."""
 _REPORT_EVERY = 0.5
-_worker_versions = functools.cache(provenance.numerical_environment)
+_worker_versions = functools.cache(lambda: provenance.numerical_environment("simulation"))
 """Versions of this process: those it has loaded, whatever is installed or edited while it runs."""
 
 
@@ -88,7 +89,8 @@ def written_there(
     client.subscribe_topic(mark.name, lambda event: hear(*event[1]))
     files.write_text(mark, "A worker that sees this file writes into the same folder as the others.\n")
     orders = [pickle.dumps((folder, mark, plan, shard)) for shard in shards]  # opaque to the scheduler
-    futures = client.map(_task(), orders, expected=provenance.numerical_environment(), pure=False)
+    expected = provenance.numerical_environment("simulation")
+    futures = client.map(_task(), orders, expected=expected, pure=False)
     waiting, last_seen = dict(zip(futures, shards, strict=True)), time.monotonic()
     done: queue.SimpleQueue = queue.SimpleQueue()  # `as_completed` could not wake up in between to look for workers
     for future in futures:
@@ -151,7 +153,8 @@ def _last_seen(client, before: float, shards: int) -> float:
         address = client.scheduler.address
         raise InputError(
             f"The Dask scheduler at {address} has had no worker for {NO_WORKER_LIMIT:.0f} s, with {shards} shards to "
-            f"write. What is finished is kept; start some (dask worker {address}) and run the same command again."
+            f"write. What is finished is kept; start some ({command('dask', 'worker', address)}) and run the same "
+            "command again."
         )
     return before
 
@@ -215,10 +218,8 @@ def write_ordered_shard(order: bytes, expected: Mapping[str, str]) -> ShardEntry
     """
     from distributed import get_worker
 
-    worker, versions = get_worker(), _worker_versions()
-    differing = [f"{name} {versions.get(name)} instead of {expected[name]}" for name in expected
-                 if versions.get(name) != expected[name]]  # fmt: skip
-    if differing:
+    worker = get_worker()
+    if differing := provenance.differences(_worker_versions(), expected):
         raise InputError(
             f"The worker {worker.address} has {', '.join(differing)}, so its walks could differ in their "
             "last digits. Install the same versions on all machines, restart the workers and run the command again."

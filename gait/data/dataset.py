@@ -230,9 +230,11 @@ class Dataset:
         return results
 
     def record(self, number: int) -> bytes:
-        """One record of the whole dataset as it is on disk; its shard's checksum is not verified."""
-        from gait.data.reading import read_record
+        """One record of the whole dataset as it is on disk, once its shard is found to be whole."""
+        from gait.data.reading import place_of, read_record
 
+        name, _ = place_of(self.manifest.shards, number)
+        self.check(name, sha256(self.folder / name))
         return read_record(self.folder, self.manifest.shards, self.channels, self.samples, number)
 
     # Checking --------------------------------------------------------------------------------
@@ -259,6 +261,7 @@ class Dataset:
         """Hands the records of one shard, the first of which is record `first` of its split, to a function."""
         path, expected = self.folder / name, self.manifest.shards[name].records
         self.check(name, checksum=None)
+        before = _signature(path)
         results: list[_Result] = []
         rows, digest = slice(first, first), hashlib.sha256()
         for inputs, parameters in reader.pieces(path, digest, lambda: self.check(name, digest.hexdigest())):
@@ -283,4 +286,48 @@ class Dataset:
                 f"Make the dataset anew: {self.command('--overwrite')}"
             )
         self.check(name, digest.hexdigest())
+        if _signature(path) != before:  # a shard of another layout is read once more after its checksum
+            self.check(name, sha256(path))
         return results
+
+
+class ShardWatch:
+    """Tells whether the shards of a split are still the files that were verified; to be made before they are read.
+
+    A lock could not: remote storages and many a cluster have none, and a long training would keep others from
+    repairing the dataset. So what has been read is compared afterwards, by size, time and number of the file, which
+    costs nothing. Only a file in which one of these has changed is read again.
+    """
+
+    def __init__(self, dataset: Dataset, split: str):
+        self._dataset = dataset
+        self._signatures = {name: _signature(dataset.folder / name) for name in dataset.shards(split)}
+
+    def check(self, *, thoroughly: bool = False) -> None:
+        """Raises `InputError` if a shard is not the verified one any more.
+
+        Args:
+            thoroughly: whether to read all of them again, whatever their sizes and times.
+        """
+        for name, before in self._signatures.items():
+            path, entry = self._dataset.folder / name, self._dataset.manifest.shards[name]
+            now = _signature(path)
+            if now == before and not thoroughly:
+                continue
+            if fault := entry.fault(path) or entry.fault(path, sha256(path)):
+                raise InputError(
+                    f"The shard {path} {fault}. It was changed while a training was reading it in every epoch. Restore "
+                    f"the dataset ({self._dataset.command()}), then repeat the command of the training. It continues "
+                    "from its last checkpoint."
+                )
+            self._signatures[name] = now
+
+
+def _signature(path: AnyPath) -> tuple[int | None, ...] | None:
+    """What changes with every other file under a name: size, times and numbers; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    names = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
+    return tuple(getattr(found, name, None) for name in names)  # a remote storage has less to tell

@@ -56,6 +56,15 @@ class Reader:
                 yield inputs.numpy(), parameters.numpy()
 
 
+def place_of(shards: Mapping[str, ShardEntry], number: int) -> tuple[str, int]:
+    """The shard that holds a record of a dataset, and the record's number within it."""
+    for name, entry in shards.items():
+        if number < entry.records:
+            return name, number
+        number -= entry.records
+    raise IndexError(number)
+
+
 def read_record(
     folder: AnyPath, shards: Mapping[str, ShardEntry], channels: tuple[str, ...], samples: int, number: int
 ) -> bytes:
@@ -69,15 +78,11 @@ def read_record(
         number: of the record in the whole dataset.
     """
     template = RecordTemplate(channels, samples)
-    for name, entry in shards.items():
-        if number >= entry.records:
-            number -= entry.records
-            continue
-        path, size = folder / name, template.framed_size
-        if entry.bytes == entry.records * size:
-            rows = template.rows(files.part(path, number * size, size))
-            if rows is not None and len(rows):
-                return rows[0].tobytes()
-        # Laid out in another of the ways that are open to a `tf.train.Example`; only the start of the file is known.
-        return next(iter(tf.data.TFRecordDataset(str(path)).skip(number))).numpy()
-    raise IndexError(number)
+    name, number = place_of(shards, number)
+    path, entry, size = folder / name, shards[name], template.framed_size
+    if entry.bytes == entry.records * size:
+        rows = template.rows(files.part(path, number * size, size))
+        if rows is not None and len(rows):
+            return rows[0].tobytes()
+    # Laid out in another of the ways that are open to a `tf.train.Example`; only the start of the file is known.
+    return next(iter(tf.data.TFRecordDataset(str(path)).skip(number))).numpy()

@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -50,8 +50,8 @@ def write_dataset(
 
     Every shard is written under a temporary name, flushed and then renamed; the manifest comes
     last. Shards that are already there and intact are kept, so the same call resumes an
-    interrupted run and repairs a damaged dataset. Progress log, audit and manifest are written here,
-    wherever the shards are.
+    interrupted run of the same code and versions, and repairs a damaged dataset. Progress log, audit and
+    manifest are written here, wherever the shards are.
 
     Args:
         folder: where to; made if needed.
@@ -59,12 +59,13 @@ def write_dataset(
         workers: shards in work at the same time on this machine; by default one a core.
         cluster: address of a Dask scheduler whose workers write the shards; they must reach the folder.
         audit: number of records that the reference engine integrates again.
-        overwrite: whether to delete another dataset in the folder.
+        overwrite: whether to delete another dataset in the folder, or one that other code or versions have begun.
         progress: whether to show a progress bar on stderr.
 
     Raises:
-        InputError: if the folder holds another dataset or cannot be written, if the cluster cannot be
-            used, if a walker cannot be made to walk, or if the audit finds an inaccurate record.
+        InputError: if the folder holds another dataset, or one that other code or versions have begun, or cannot be
+            written, if the cluster cannot be used, if a walker cannot be made to walk, or if the audit finds an
+            inaccurate record.
     """
     if workers is not None and workers < 1:
         raise InputError(f"The number of workers must be at least 1. Received: --workers={workers}.")
@@ -95,7 +96,7 @@ def _write_locked(
     complete = open_dataset(folder) if (folder / manifest.FILE).exists() else None
     if complete:
         (folder / PROGRESS_LOG).unlink(missing_ok=True)  # a kill may have come between the manifest and this
-    finished = complete.manifest.shards if complete else _read_log(folder)[1]
+    finished = complete.manifest.shards if complete else _read_log(folder).shards
     layout = plan.layout()
     intact = {shard.name: finished[shard.name] for shard in layout if _is_intact(folder, shard, finished)}
     missing = [shard for shard in layout if shard.name not in intact]
@@ -150,7 +151,8 @@ def _make_way(folder: AnyPath, plan: Plan, overwrite: bool) -> None:
     """Sees to it that the folder holds nothing, or the dataset of this plan, finished or not."""
     settings = plan.to_dict()
     earlier = _earlier_settings(folder, overwrite)
-    if overwrite and earlier != settings:
+    otherwise = None if (folder / manifest.FILE).exists() else _read_log(folder).begun_otherwise()
+    if overwrite and (earlier != settings or otherwise):
         _clear(folder)
     elif earlier is None and any(_SHARD.fullmatch(path.name) for path in folder.iterdir()):
         lost = f"{PROGRESS_LOG} is damaged" if (folder / PROGRESS_LOG).exists() else f"{manifest.FILE} is gone"
@@ -163,6 +165,11 @@ def _make_way(folder: AnyPath, plan: Plan, overwrite: bool) -> None:
         raise InputError(
             f"{folder} holds another dataset: it differs in {', '.join(differing)}. "
             "Choose another --out, repeat the flags of that dataset to finish it, or delete it with --overwrite."
+        )
+    elif otherwise:
+        raise InputError(
+            f"The unfinished dataset in {folder} {otherwise}. All records of a dataset must come from the same code "
+            "and versions. Finish it with those, or make it anew with --overwrite."
         )
 
 
@@ -212,25 +219,47 @@ def _earlier_settings(folder: AnyPath, overwrite: bool) -> dict[str, Any] | None
             if overwrite:
                 return None
             raise
-    return _read_log(folder)[0]
+    return _read_log(folder).settings
 
 
 # The progress log ----------------------------------------------------------------------------
 
 
-def _read_log(folder: AnyPath) -> tuple[dict[str, Any] | None, dict[str, ShardEntry]]:
-    """Plan, as JSON, of an interrupted run, and the entries of the shards that it has finished.
+class _Log(NamedTuple):
+    """What an interrupted run has noted.
+
+    Attributes:
+        settings: its plan, as JSON; None if there is none that can be read.
+        shards: entries of the shards that it has finished.
+        environment: its code and versions, see `gait.provenance.numerical_environment`; None if it has not noted them.
+    """
+
+    settings: dict[str, Any] | None = None
+    shards: Mapping[str, ShardEntry] = {}
+    environment: dict[str, str] | None = None
+
+    def begun_otherwise(self) -> str | None:
+        """What of the finished shards is of other code or versions, in words; None if nothing is."""
+        now = provenance.numerical_environment("simulation")
+        return provenance.begun_with(self.environment, now) if self.shards else None
+
+
+def _read_log(folder: AnyPath) -> _Log:
+    """The progress log of an interrupted run.
 
     A line that the interruption cut short, or that was changed since, is as good as none.
     """
     if not (folder / PROGRESS_LOG).exists():
-        return None, {}
+        return _Log()
     first, *others = (files.unsealed(line) for line in [*(folder / PROGRESS_LOG).read_bytes().splitlines(), b""])
-    return first, {name: ShardEntry(**entry) for line in others if line for name, entry in line.items()}
+    environment = first.pop("environment", None) if first else None
+    shards = {name: ShardEntry(**entry) for line in others if line for name, entry in line.items()}
+    return _Log(first, shards, environment)
 
 
 def _start_log(folder: AnyPath, plan: Plan, intact: Mapping[str, ShardEntry]) -> None:
-    files.write_text(folder / PROGRESS_LOG, "".join(map(_line, [plan.to_dict(), *_logged(intact)])))
+    begun = plan.to_dict() | {"environment": provenance.numerical_environment("simulation")}
+    files.write_text(folder / PROGRESS_LOG, "".join(map(_line, [begun, *_logged(intact)])))
 
 
 def _logged(entries: Mapping[str, ShardEntry]) -> list[dict[str, Any]]:

@@ -16,9 +16,9 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from gait.errors import InputError, storage_reason
+from gait.errors import InputError, printable, storage_reason
 from gait.storage.locks import exclusive
 from gait.storage.remote import RemotePath, is_remote
 
@@ -168,7 +168,7 @@ def write_json(path: AnyPath, content: dict) -> None:
 def read_json(path: AnyPath, what: str, needed: Iterable[str]) -> dict:
     """The JSON object in a file, which must have the needed keys; an `InputError` calls it `what` if it has not."""
     try:
-        content = json.loads(path.read_bytes())
+        content = _shown(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable {what} ({error}). Restore it from a copy, or make it anew."
@@ -194,7 +194,16 @@ def unsealed(text: bytes) -> dict | None:
         return None
     if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
         return None
-    return content
+    return _shown(content)
+
+
+def _shown(content: Any) -> Any:
+    """JSON without control characters in its texts, which come from whoever has written it and are printed."""
+    if isinstance(content, dict):
+        return {printable(key): _shown(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_shown(value) for value in content]
+    return printable(content) if isinstance(content, str) else content
 
 
 def write_sealed(path: AnyPath, content: dict) -> None:

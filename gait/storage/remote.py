@@ -112,9 +112,10 @@ class RemotePath:
         return status is not None and not status.is_directory
 
     def stat(self) -> SimpleNamespace:
-        """The size, as `st_size` [bytes]."""
+        """Size and time of the last change, as `st_size` [bytes] and `st_mtime_ns` [ns]."""
         with self._gfile() as gfile:
-            return SimpleNamespace(st_size=gfile.stat(self.text).length)
+            found = gfile.stat(self.text)
+        return SimpleNamespace(st_size=found.length, st_mtime_ns=found.mtime_nsec)
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Makes the folder and those above it; in an object store, a mark that it is meant to be one."""

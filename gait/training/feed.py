@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gait.data.dataset import Dataset, Part
+from gait.data.dataset import Dataset, Part, ShardWatch
 from gait.data.records import parse
 from gait.errors import InputError
 from gait.parameters import derive, named
@@ -115,9 +115,15 @@ class Feed:
         self.steps = records // settings.batch_size
         self.width = len(self._scenario.inputs) * dataset.samples + len(self._scenario.measured)
         self._noise_sd = noise_sd(self._scenario, self.width)
+        self._watch = ShardWatch(dataset, "train") if settings.cache == "none" else None
         # tf.data runs on the CPU, whatever the network runs on.
         with tf.device("CPU:0"):
             self._build(in_memory=settings.cache == "memory")
+
+    def check_unchanged(self, *, thoroughly: bool = False) -> None:
+        """Raises `InputError` if an epoch was streamed from other shards than were verified; see `ShardWatch`."""
+        if self._watch is not None:
+            self._watch.check(thoroughly=thoroughly)
 
     def _build(self, in_memory: bool) -> None:
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -108,15 +108,19 @@ def _train_locked(run: Run, settings: TrainingSettings, feed: Feed, verbose: int
         state.set_model(core)
         finished = state.resume()
     if finished < settings.epochs:
-        core.fit(
-            feed.train,
-            shuffle=False,  # the feed does it
-            validation_data=feed.validation,
-            initial_epoch=finished,
-            epochs=settings.epochs,
-            callbacks=[state],
-            verbose=verbose,
-        )
+        try:
+            core.fit(
+                feed.train,
+                shuffle=False,  # the feed does it
+                validation_data=feed.validation,
+                initial_epoch=finished,
+                epochs=settings.epochs,
+                callbacks=[state],
+                verbose=verbose,
+            )
+        except tf.errors.OpError:
+            feed.check_unchanged(thoroughly=True)  # a shard that is gone or damaged has a sentence of its own
+            raise
     # Not the compiled network itself: its metric would be saved with it, and plain Keras does not know it.
     best = new_network(settings, feed.width)
     best.set_weights(state.best_weights)

@@ -16,6 +16,7 @@ from gait.scripting import command
 from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.training.inputs import add_fixed_noise, scenario_inputs
+from gait.training.saved_model import load_network
 from gait.training.settings import RunConfig as RunConfig
 from gait.training.settings import TrainingSettings as TrainingSettings
 
@@ -223,7 +224,7 @@ class FinishedRun:
             Shape [n, targets], float32, SI units.
 
         Raises:
-            InputError: if the recordings have another shape.
+            InputError: if the recordings have another shape, or the file of the network holds anything else than one.
         """
         recordings = np.asarray(recordings, np.float32)
         if recordings.ndim != 2 or recordings.shape[1] != self.config.width:
@@ -240,10 +241,8 @@ class FinishedRun:
 
     @functools.cached_property
     def _model(self):
-        import keras
-
         with files.local_copy(self.run.model) as path:
-            return keras.saving.load_model(path, compile=False)
+            return load_network(path, self.config.width, len(self.targets))
 
 
 def load_run(path: str | AnyPath) -> FinishedRun:

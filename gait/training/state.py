@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import time
+import zipfile
 from typing import Any
 
 import keras
 import numpy as np
 
+from gait import provenance
 from gait.errors import InputError
 from gait.storage import files
 from gait.training.feed import Feed
@@ -40,7 +43,8 @@ class TrainingState(keras.callbacks.Callback):
     """Keeps the state of a training run: `history.csv`, the best weights, and checkpoints to resume from.
 
     A checkpoint is one file that replaces the one before it, so there is always a whole one. It holds the history
-    so far, and ends with a checksum. Epochs after the last checkpoint are run again, with the same numbers.
+    so far, and code and versions that it comes from, and ends with a checksum. Epochs after the last checkpoint are
+    run again, with the same numbers.
 
     Args:
         run: its folder.
@@ -55,6 +59,7 @@ class TrainingState(keras.callbacks.Callback):
         self._columns = ["epoch", "seconds", *columns]
         self.best_loss, self.best_epoch = math.inf, 0
         self.best_weights: list[np.ndarray] = []
+        self._environment = provenance.numerical_environment("training")
 
     def _variables(self) -> list:
         return [*self.model.weights, *self.model.optimizer.variables]
@@ -66,26 +71,43 @@ class TrainingState(keras.callbacks.Callback):
             Number of finished epochs.
 
         Raises:
-            InputError: if the checkpoint is damaged.
+            InputError: if the checkpoint is damaged, not one of this run, or of other code or versions.
         """
         finished, text = 0, ",".join(self._columns) + "\n"
         if self._run.checkpoint.exists():
-            content = self._run.checkpoint.read_bytes()
-            content, digest = content[:-_DIGEST], content[-_DIGEST:]
-            if hashlib.sha256(content).digest() != digest:
-                raise InputError(
-                    f"{self._run.checkpoint} is damaged: its content does not fit its checksum. "
-                    "Delete it; the same command then begins anew."
-                )
-            with np.load(io.BytesIO(content)) as saved:
-                finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
-                self.best_loss, text = float(saved["best_loss"]), str(saved["history"])
-                state = [saved[f"state_{i}"] for i in range(len(self._variables()))]
-                self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
-            for variable, value in zip(self._variables(), state, strict=True):
-                variable.assign(value)
+            saved = self._read_checkpoint()
+            finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
+            self.best_loss, text = float(saved["best_loss"]), str(saved["history"])
+            self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
+            for i, variable in enumerate(self._variables()):
+                variable.assign(saved[f"state_{i}"])
         files.write_text(self._run.history, text)
         return finished
+
+    def _read_checkpoint(self) -> dict[str, np.ndarray]:
+        """The content of the checkpoint, once it is known to be whole, of this run, and of this code and versions."""
+        path, anew = self._run.checkpoint, "the same command then begins anew"
+        content = path.read_bytes()
+        content, digest = content[:-_DIGEST], content[-_DIGEST:]
+        if hashlib.sha256(content).digest() != digest:
+            raise InputError(f"{path} is damaged: its content does not fit its checksum. Delete it; {anew}.")
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                saved = {name: archive[name] for name in archive.files}
+            earlier = json.loads(str(saved["environment"])) if "environment" in saved else None
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} is no checkpoint of this code ({error}). Delete it; {anew}.") from error
+        if otherwise := provenance.begun_with(earlier, self._environment):
+            raise InputError(
+                f"The training in {self._run.folder} {otherwise}. All epochs of a run must come from the same code and "
+                f"versions. Continue it with those, or delete {path}; {anew}."
+            )
+        expected = {f"state_{i}": tuple(variable.shape) for i, variable in enumerate(self._variables())}
+        expected |= {f"best_{i}": tuple(weight.shape) for i, weight in enumerate(self.model.weights)}
+        expected |= dict.fromkeys(("epoch", "best_epoch", "best_loss", "history"), ())
+        if wrong := [name for name, shape in expected.items() if name not in saved or saved[name].shape != shape]:
+            raise InputError(f"{path} belongs to another network: {', '.join(wrong)}. Delete it; {anew}.")
+        return saved
 
     def on_epoch_begin(self, epoch, logs=None):
         """Tells the feed the number of the epoch."""
@@ -93,7 +115,12 @@ class TrainingState(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds a row to the history, keeps the best weights and saves a checkpoint when one is due."""
+        """Adds a row to the history, keeps the best weights and saves a checkpoint when one is due.
+
+        Raises:
+            InputError: if the loss is not finite, or the epoch was streamed from other shards than those verified.
+        """
+        self._feed.check_unchanged()
         losses = logs["loss"], logs["val_loss"]
         if not all(math.isfinite(loss) for loss in losses):
             raise InputError(
@@ -110,7 +137,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _save(self, finished: int) -> None:
         content: dict[str, Any] = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
-        content["history"] = self._run.history.read_text()
+        content |= {"history": self._run.history.read_text(), "environment": json.dumps(self._environment)}
         content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
         packed = io.BytesIO()

@@ -164,7 +164,7 @@ def test_what_an_interrupted_run_has_left_undone(machines, tmp_path, monkeypatch
         patch.setattr(files, "append", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_dataset(folder, plan, audit=0, cluster=machines.address)
-    before = {name: (folder / name).stat().st_mtime_ns for name in writing._read_log(folder)[1]}
+    before = {name: (folder / name).stat().st_mtime_ns for name in writing._read_log(folder).shards}
     assert 1 <= len(before) < 20
     write_dataset(folder, plan, audit=0, cluster=machines.address)
     assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
@@ -227,7 +227,7 @@ def test_a_worker_gives_up_a_shard_that_nobody_waits_for(tmp_path, monkeypatch):
     mark.touch()
     order = pickle.dumps((tmp_path, mark, plan, plan.layout()[0]))
     with pytest.raises(InputError, match=f"{plan.layout()[0].name} was given up"):
-        cluster.write_ordered_shard(order, provenance.numerical_environment())
+        cluster.write_ordered_shard(order, provenance.numerical_environment("simulation"))
     assert len(told) == 1
     assert not list(tmp_path.iterdir())  # not even half a shard
 
@@ -250,8 +250,8 @@ def test_a_users_mistake_found_by_a_worker_is_told_as_here(machines, tmp_path):
 
 def test_a_worker_of_another_version_is_refused(machines, tmp_path, monkeypatch):
     machines.have_workers(1)
-    versions = provenance.numerical_environment() | {"gait": "0123456789ab"}
-    monkeypatch.setattr(provenance, "numerical_environment", lambda: versions)
+    versions = provenance.numerical_environment("simulation") | {"gait": "0123456789ab"}
+    monkeypatch.setattr(provenance, "numerical_environment", lambda task: versions)
     with pytest.raises(InputError, match="The worker tcp://.* has gait [0-9a-f]{12} instead of 0123456789ab, so"):
         write_dataset(tmp_path, small_plan(), cluster=machines.address)
     assert [path.name for path in tmp_path.iterdir()] == [PROGRESS_LOG]
@@ -260,9 +260,10 @@ def test_a_worker_of_another_version_is_refused(machines, tmp_path, monkeypatch)
 def test_a_worker_is_known_by_the_source_that_it_has_loaded(tmp_path, monkeypatch):
     """A source that is changed while it runs would pass for the one it computes with."""
     loaded = cluster._worker_versions()
-    (tmp_path / "walker.py").write_text("edited = True")
+    shutil.copytree(ROOT / "gait", tmp_path, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    (tmp_path / "simulation" / "model.py").write_text("edited = True")
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
-    assert provenance.numerical_environment()["gait"] != loaded["gait"]
+    assert provenance.numerical_environment("simulation")["gait"] != loaded["gait"]
     assert cluster._worker_versions() == loaded
 
 
@@ -303,7 +304,7 @@ def test_a_disk_that_does_not_take_the_shard_of_a_worker(tmp_path, monkeypatch):
     shard = dataclasses.replace(plan.layout()[0], name="no/such/folder.tfrecord")
     order = pickle.dumps((tmp_path, mark, plan, shard))
     with pytest.raises(InputError, match=f"^On the worker tcp://far:1: Cannot write to {tmp_path}"):
-        cluster.write_ordered_shard(order, provenance.numerical_environment())
+        cluster.write_ordered_shard(order, provenance.numerical_environment("simulation"))
 
 
 @pytest.mark.parametrize("defect", [ZeroDivisionError("ours"), TimeoutError("ours"), KeyError("ours")])

@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 import gait
-from gait.data import audit, reading, shards
+from gait import provenance
+from gait.data import audit, reading, shards, writing
 from gait.data.audit import AUDIT_LIMIT, audit_records, rounding
 from gait.data.dataset import open_dataset
 from gait.data.manifest import FORMAT_VERSION, SPLITS, Plan
@@ -246,6 +247,58 @@ def test_shards_without_a_manifest_are_not_overwritten(tmp_path):
         write_dataset(tmp_path, small_plan(seed=4), audit=0)
     assert files_of(tmp_path) == before
     write_dataset(tmp_path, small_plan(seed=4), audit=0, overwrite=True)
+
+
+# Other code and versions ---------------------------------------------------------------------
+
+
+def interrupted_after(shards_written, folder, plan, monkeypatch):
+    """Writes some shards of a dataset, as by a command that was interrupted then."""
+    honest, finished = files.append, []
+
+    def interrupt(path, text):
+        honest(path, text)
+        finished.append(text)
+        if len(finished) == shards_written:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "append", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_dataset(folder, plan, audit=0, workers=1)
+
+
+@pytest.mark.parametrize("entry", ["gait", "python", "numpy", "scipy", "numba", "llvmlite", "tensorflow", "processor"])
+def test_a_dataset_that_other_code_or_versions_have_begun_is_refused(tmp_path, monkeypatch, entry):
+    """Its records would be those of two codes, and the audit of some records would not notice."""
+    plan, now = small_plan(shards=10), provenance.numerical_environment("simulation")
+    interrupted_after(2, tmp_path, plan, monkeypatch)
+    before = files_of(tmp_path)
+    monkeypatch.setattr(provenance, "numerical_environment", lambda task: now | {entry: "other"})
+    message = f"The unfinished dataset in .* was begun with {entry} {now[entry]} instead of other. All records"
+    with pytest.raises(InputError, match=message + ".*make it anew with --overwrite"):
+        write_dataset(tmp_path, plan, audit=0)
+    assert files_of(tmp_path) == before
+    times = {name: (tmp_path / name).stat().st_mtime_ns for name in before}
+    write_dataset(tmp_path, plan, audit=0, overwrite=True)
+    assert all((tmp_path / name).stat().st_mtime_ns != time for name, time in times.items())
+
+
+def test_a_dataset_of_the_same_code_and_versions_goes_on(tmp_path, monkeypatch):
+    """Negative control of the test above; with --overwrite, too: the interrupted command may have had it."""
+    plan = small_plan(shards=10)
+    interrupted_after(2, tmp_path, plan, monkeypatch)
+    times = {name: (tmp_path / name).stat().st_mtime_ns for name in writing._read_log(tmp_path).shards}
+    assert len(times) >= 2
+    write_dataset(tmp_path, plan, audit=0, overwrite=True)
+    assert times == {name: (tmp_path / name).stat().st_mtime_ns for name in times}
+
+
+def test_where_no_shard_was_finished_nothing_can_be_mixed(tmp_path, monkeypatch):
+    plan, now = small_plan(), provenance.numerical_environment("simulation")
+    writing._start_log(tmp_path, plan, {})
+    monkeypatch.setattr(provenance, "numerical_environment", lambda task: now | {"numpy": "1"})
+    assert write_dataset(tmp_path, plan, audit=0).manifest.plan == plan
 
 
 # Damage --------------------------------------------------------------------------------------

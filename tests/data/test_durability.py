@@ -124,7 +124,7 @@ def test_simulation_killed_before_any_call_that_changes_the_folder(scripts, walk
         else:
             with pytest.raises(InputError, match="is not a finished dataset"):
                 open_dataset(photograph)
-        finished = {name: (photograph / name).stat().st_mtime_ns for name in _read_log(photograph)[1]}
+        finished = {name: (photograph / name).stat().st_mtime_ns for name in _read_log(photograph).shards}
         write_dataset(photograph, PLAN, audit=0)
         assert dataset_of(photograph) == whole, photograph.name
         assert finished == {name: (photograph / name).stat().st_mtime_ns for name in finished}  # kept, not made again
@@ -200,7 +200,7 @@ def test_simulation_on_a_disk_that_is_full_after_any_page(walks, disk, tmp_path)
         now = shards_in(folder)
         assert all(now[name] == before for name, before in finished.items())  # not lost, not even made again
         assert all(content == whole[name] for name, (content, _) in now.items())
-        finished = {name: now[name] for name in _read_log(folder)[1]} or now
+        finished = {name: now[name] for name in _read_log(folder).shards} or now
         pages += 1
     assert failed >= 8  # six shards, progress log, manifest
     assert dataset_of(folder) == whole

@@ -112,18 +112,21 @@ def test_a_dataset_written_before_is_made_again(before, tmp_path):
         np.testing.assert_allclose(one.inputs, other.inputs, rtol=1e-6)
 
 
-def test_an_interruption_by_earlier_code_is_resumed(before, tmp_path):
-    """Its progress log is understood: the finished shard is kept, the others are written."""
+def test_an_interruption_by_earlier_code_is_not_resumed(before, tmp_path):
+    """Its progress log is understood, but does not say which code the finished shard is from."""
     folder = written_before.unpack(tmp_path / "interrupted", finished=False)
     shard = folder / "train-00000-of-00001.tfrecord"
     finished = shard.stat().st_mtime_ns
     plan = open_dataset(before).plan
+    left = files_of(folder)
     with pytest.raises(InputError, match="holds another dataset: it differs in seed"):
         write_dataset(folder, dataclasses.replace(plan, population=Population(seed=4)), audit=0)
-    dataset = write_dataset(folder, plan, audit=0)
-    assert shard.stat().st_mtime_ns == finished
+    with pytest.raises(InputError, match="begun by earlier code, which did not note its versions.*with --overwrite"):
+        write_dataset(folder, plan, audit=0)
+    assert files_of(folder) == left
+    dataset = write_dataset(folder, plan, audit=0, overwrite=True)
+    assert shard.stat().st_mtime_ns != finished
     assert dataset.manifest.plan == plan
-    assert dataset.manifest.shards[shard.name] == open_dataset(before).manifest.shards[shard.name]
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in before.iterdir())
 
 

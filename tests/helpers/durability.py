@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gait import provenance
 from gait.data.dataset import open_dataset
 from gait.data.manifest import FILE
 from gait.errors import InputError
@@ -165,7 +166,8 @@ def flip(path: Path, bit: int) -> None:
 def progress_log_of(folder: Path) -> str:
     """The progress log that the writing of a dataset has had at its end."""
     shards = open_dataset(folder).manifest.to_dict()["shards"]
-    lines = [PLAN.to_dict(), *({name: entry} for name, entry in shards.items())]
+    begun = PLAN.to_dict() | {"environment": provenance.numerical_environment("simulation")}
+    lines = [begun, *({name: entry} for name, entry in shards.items())]
     return "".join(json.dumps(files.sealed(line)) + "\n" for line in lines)
 
 

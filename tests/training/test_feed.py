@@ -1,13 +1,22 @@
 """Data feed: statistics, order of the records, standardisation, from memory and from disk."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gait.data.dataset import open_dataset
+from gait.data.writing import write_dataset
+from gait.errors import InputError
 from gait.scenarios import SCENARIOS
+from gait.storage import files
 from gait.training.feed import Feed, Moments
 from gait.training.run import TrainingSettings
 from gait.training.settings import CACHES
+from tests.helpers.durability import flip
+from tests.helpers.walks import small_plan
 
 
 def settings(scenario="two_parameter", **changes):
@@ -78,3 +87,95 @@ def test_batches_that_do_not_divide_the_split(small_dataset):
     feed = Feed(open_dataset(small_dataset), settings(batch_size=700))
     assert [len(inputs) for inputs, _ in feed.train] == [700, 700]
     assert feed.train.cardinality() == feed.steps == 2
+
+
+# Shards that change while they are streamed --------------------------------------------------
+
+
+def other_walks(folder):
+    """A dataset of another seed with the same names and sizes of shards."""
+    return write_dataset(folder, small_plan(2000, seed=4, channels=("x", "y", "fx", "fy"), shards=10), audit=0).folder
+
+
+def swapped(folder, other):
+    """The folder with another dataset in its place, made before."""
+    folder.rename(folder.with_name("before"))
+    other.rename(folder)
+
+
+def overwritten(folder, other):
+    """As `simulate.py --overwrite` does it, and times that hide it."""
+    for path in folder.iterdir():
+        times = path.stat()
+        path.unlink()
+        shutil.copy(other / path.name, path)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def one_bit_changed(folder, other):
+    flip(folder / "train-00003-of-00008.tfrecord", 70_000)
+
+
+def one_removed(folder, other):
+    (folder / "train-00003-of-00008.tfrecord").unlink()
+
+
+@pytest.fixture
+def walks_to_change(small_dataset, tmp_path):
+    return shutil.copytree(small_dataset, tmp_path / "walks"), other_walks(tmp_path / "other")
+
+
+@pytest.mark.parametrize("change", [swapped, overwritten, one_bit_changed, one_removed])
+def test_shards_that_change_while_they_are_streamed_are_noticed(walks_to_change, change):
+    """Whatever the other files' sizes and times."""
+    folder, other = walks_to_change
+    feed = Feed(open_dataset(folder), settings(cache="none"))
+    epoch_of(feed, 0)
+    feed.check_unchanged()
+    change(folder, other)
+    with pytest.raises(InputError, match=r"The shard .*train-0000\d-of-00008.tfrecord (is|has) .*It was changed while"):
+        feed.check_unchanged()
+
+
+def touched(folder):
+    for path in folder.iterdir():
+        path.touch()
+
+
+def copied(folder):
+    """Into other files, in a folder of the same name."""
+    shutil.copytree(folder, folder.with_name("copy"))
+    shutil.rmtree(folder)
+    folder.with_name("copy").rename(folder)
+
+
+@pytest.mark.parametrize("change", [touched, copied])
+def test_the_same_shards_in_other_files_are_accepted(walks_to_change, change, monkeypatch):
+    """Negative control of the test above. They are read once more, and then known."""
+    folder, read = walks_to_change[0], []
+    feed = Feed(open_dataset(folder), settings(cache="none"))
+    change(folder)
+    monkeypatch.setattr("gait.data.dataset.sha256", lambda path: (read.append(path), files.sha256(path))[1])
+    for _ in range(3):
+        feed.check_unchanged()
+    assert len(read) == 8
+
+
+def test_a_split_in_memory_may_change_on_disk(walks_to_change):
+    folder, other = walks_to_change
+    feed = Feed(open_dataset(folder), settings(cache="memory"))
+    swapped(folder, other)
+    feed.check_unchanged()
+
+
+def test_a_damage_that_leaves_no_trace_is_found_when_all_is_read_again(walks_to_change, monkeypatch):
+    """Of a failing disk, say; the stream itself stops at the checksum of the record."""
+    folder, other = walks_to_change
+    feed = Feed(open_dataset(folder), settings(cache="none"))
+    monkeypatch.setattr("gait.data.dataset._signature", lambda path: feed._watch._signatures[path.name])
+    one_bit_changed(folder, other)
+    feed.check_unchanged()
+    with pytest.raises(tf.errors.OpError):
+        epoch_of(feed, 0)
+    with pytest.raises(InputError, match="train-00003-of-00008.tfrecord is damaged"):
+        feed.check_unchanged(thoroughly=True)

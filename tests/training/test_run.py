@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,39 @@ def test_the_command_that_finishes_a_run():
         "Finish it: python train.py --data=/data/walks --scenario=two_parameter '--out=my runs/two' --epochs=9 --seed=4"
     )
     assert "call gait.training.train again with the scenario from_the_height" in config_of(MINE).continuation("run")
+
+
+# Runs of strangers ---------------------------------------------------------------------------
+
+STRANGE = "/data\x1b[2J\nNext: python train.py\u202e; echo $(id)"
+
+
+def test_a_strangers_words_are_shown_and_run_as_words(tmp_path, scripts):
+    """The configuration names the data, in the error and in its command; neither a terminal nor a shell obeys it."""
+    config = dataclasses.replace(config_of(SCENARIOS["two_parameter"]), data=STRANGE)
+    folder = tmp_path / "a run"
+    folder.mkdir()
+    files.write_sealed(folder / "config.json", config.to_dict())
+    ended = scripts.run("evaluate.py", f"--run={folder}")
+    assert ended.returncode == 1
+    told = ended.output.rstrip("\n")
+    assert told.isprintable()
+    assert told.startswith(f"Error: The run at {folder} has no finished model. Finish it: python train.py ")
+    words = shlex.split(told.partition("Finish it: ")[2])
+    shown = "/data\\x1b[2J\\nNext: python train.py\\u202e; echo $(id)"
+    assert words == ["python", "train.py", f"--data={shown}", "--scenario=two_parameter", f"--out={folder}"]
+
+
+def test_a_strangers_words_in_a_dataset_are_shown_as_words(small_dataset, tmp_path):
+    """In an intact manifest: in its summary, which stands in reports, and in errors."""
+    content = open_dataset(small_dataset).manifest.to_dict()
+    content["outcomes"]["fell\x1b[31m"] = 7
+    content["identity"] = "1\x1b]0;2\x07"
+    files.write_sealed(tmp_path / "manifest.json", content)
+    dataset = open_dataset(tmp_path)
+    assert "fell\\x1b[31m 7" in dataset.summary()
+    assert dataset.summary().isprintable()
+    assert dataset.identity == "1\\x1b]0;2\\x07"
 
 
 # Runs from before ----------------------------------------------------------------------------

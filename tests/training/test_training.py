@@ -1,6 +1,8 @@
 """Network, history, checkpoints, strategies, and what ends a training early."""
 
 import csv
+import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from gait import provenance
 from gait.data.dataset import open_dataset
 from gait.data.writing import write_dataset
 from gait.errors import InputError
@@ -24,6 +27,7 @@ from gait.training.network import dense_network, in_physical_units
 from gait.training.run import Run, TrainingSettings, load_run
 from gait.training.state import R2, TrainingState
 from tests.helpers.walks import SMALL_NETWORK, small_plan
+from tests.training.test_feed import one_removed, other_walks, swapped
 
 
 def settings(scenario="two_parameter", **changes):
@@ -325,3 +329,101 @@ def test_unusable_histories(tmp_path, content, message):
     (tmp_path / "history.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         Run(tmp_path).read_history()
+
+
+# Checkpoints ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def state(tmp_path):
+    """The state of a run with one checkpoint, after two epochs."""
+    (tmp_path / "history.csv").write_text("epoch,seconds,loss,val_loss\n1,0.1,0.5,0.5\n2,0.1,0.4,0.4\n")
+    found = new_state(tmp_path)
+    found.best_weights = found.model.get_weights()
+    found._save(2)
+    return found
+
+
+def new_state(folder, units=3):
+    found = TrainingState(Run(folder), None, 1, ["loss", "val_loss"])
+    found.set_model(compiled_network(settings(layers=1, units=units), 4, 1, tf.distribute.get_strategy()))
+    return found
+
+
+def resealed(path, **changes):
+    """Changes entries of a checkpoint, and its checksum with them; None removes an entry."""
+    with np.load(io.BytesIO(path.read_bytes()[:-32])) as saved:
+        content = {name: value for name, value in ({**saved} | changes).items() if value is not None}
+    packed = io.BytesIO()
+    np.savez(packed, **content)
+    path.write_bytes(packed.getvalue() + hashlib.sha256(packed.getvalue()).digest())
+
+
+@pytest.mark.parametrize("entry", ["gait", "python", "numpy", "tensorflow", "keras", "processor"])
+def test_a_run_that_other_code_or_versions_have_begun_is_not_continued(state, tmp_path, monkeypatch, entry):
+    assert new_state(tmp_path).resume() == 2  # negative control
+    now = provenance.numerical_environment("training")
+    monkeypatch.setattr(provenance, "numerical_environment", lambda task: now | {entry: "other"})
+    message = f"The training in .* was begun with {entry} {now[entry]} instead of other. All epochs of a run must come"
+    with pytest.raises(InputError, match=message + ".*or delete .*checkpoint.npz; the same command then begins anew"):
+        new_state(tmp_path).resume()
+
+
+def test_a_checkpoint_of_code_that_noted_no_versions(state, tmp_path):
+    resealed(tmp_path / "checkpoint.npz", environment=None)
+    with pytest.raises(InputError, match="was begun by earlier code, which did not note its versions"):
+        new_state(tmp_path).resume()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"state_1": None}, "belongs to another network: state_1"),
+        ({"best_0": np.zeros((4, 2))}, "belongs to another network: best_0"),
+        ({"epoch": np.zeros(3)}, "belongs to another network: epoch"),
+        ({"environment": np.array("{")}, "is no checkpoint of this code"),
+    ],
+)
+def test_a_checkpoint_that_fits_its_checksum_but_not_the_run(state, tmp_path, changes, message):
+    resealed(tmp_path / "checkpoint.npz", **changes)
+    with pytest.raises(InputError, match=f"{message}.*Delete it; the same command then begins anew"):
+        new_state(tmp_path).resume()
+
+
+def test_no_code_in_a_checkpoint_is_run(state, tmp_path):
+    """A pickled object in an array, from a folder of a stranger."""
+
+    class Stranger:
+        def __reduce__(self):
+            return open, (str(tmp_path / "here"), "w")
+
+    resealed(tmp_path / "checkpoint.npz", best_loss=np.array(Stranger(), dtype=object))
+    with pytest.raises(InputError, match="is no checkpoint of this code"):
+        new_state(tmp_path).resume()
+    assert not (tmp_path / "here").exists()
+
+
+# Shards that change during training ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [swapped, pytest.param(one_removed, marks=pytest.mark.slow)])
+def test_training_ends_when_the_streamed_shards_change(small_dataset, tmp_path, monkeypatch, change):
+    """In the second of four epochs; with the dataset restored, the same command ends as if nothing had been."""
+    folder, other = shutil.copytree(small_dataset, tmp_path / "walks"), other_walks(tmp_path / "other")
+    honest, short = TrainingState.on_epoch_begin, settings(cache="none", epochs=4, checkpoint_every=1, layers=1)
+
+    def disturbed(self, epoch, logs=None):
+        honest(self, epoch, logs)
+        if epoch == 1:
+            change(folder, other)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "on_epoch_begin", disturbed)
+        with pytest.raises(InputError, match=r"The shard .*walks/train-.* It was changed while a training was reading"):
+            train(folder, tmp_path / "run", short, verbose=0)
+    assert len(Run(tmp_path / "run").read_history()) == 1
+    shutil.rmtree(folder)
+    shutil.copytree(small_dataset, folder)
+    train(folder, tmp_path / "run", short, verbose=0)
+    assert history(tmp_path / "run")[0] != history(tmp_path / "run")[1]
+    assert load_run(tmp_path / "run").result.epochs == 4

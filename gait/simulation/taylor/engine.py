@@ -7,7 +7,7 @@ series. After Jorba and Zou, "A software package for the numerical integration o
 means of high-order Taylor methods", Experimental Mathematics 14 (2005) 99-117.
 
 `series` has the recurrences, `events` the event search, `lanes` the walkers side by side, and
-`layout` the places of their numbers in memory.
+`layout` the places of their numbers in memory. `cache` keeps the compiled code.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ from gait.simulation.taylor.layout import LANES
 
 
 class _CompileNotice(Listener):
-    """Says, once, why the first call takes so long; numba compiles only what it does not find in its cache."""
+    """Says, once, why the first call takes so long; numba compiles only what it does not find in the cache."""
 
     said = False
 
     def on_start(self, event: Event) -> None:
         if event.data["dispatcher"] is lanes.walk and not self.said:
             self.said = True
-            logging.getLogger("gait").warning("Compiling the walking model: about ten seconds, once on this machine.")
+            logging.getLogger("gait").warning(
+                "Compiling the walking model: about ten seconds, %s.",
+                "once on this machine"
+                if lanes.walk._cache.cache_path
+                else "in every run, because no folder can be written to keep it. Set NUMBA_CACHE_DIR to one that can",
+            )
 
     def on_end(self, event: Event) -> None:
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import hashlib
 import inspect
 import sys
 
@@ -13,6 +12,7 @@ import numpy as np
 from gait.simulation import model
 from gait.simulation.model import Event, Outcome, Phase
 from gait.simulation.taylor import events, layout, series, symbols
+from gait.simulation.taylor.cache import CodeCache
 from gait.simulation.taylor.layout import GAPS, LANES, LEGS, LINE, ORDER, ROW, SIZE, X, Y, compiled
 from gait.simulation.taylor.symbols import choose, lane_loop, uncounted
 
@@ -204,71 +204,56 @@ def _note(work, lane, event, i, tracks):
         tracks.events[i, 1] = n + 1
 
 
-def _compile(fingerprint: int):
-    """The compiled loop over walkers, kept on disk between runs.
-
-    numba's cache notices neither a changed constant nor a changed function of another module.
-    It does notice the values that a function closes over: hence the fingerprint of the sources.
-    """
-
-    @numba.njit(error_model="numpy", nogil=True, cache=True)
-    def walk(walkers, first, last, rule, duration, times, tracks):
-        """Integrates some walkers; returns the number of one whose steps became too short, or `NOBODY`."""
-        walkers, tracks = uncounted(walkers), uncounted(tracks)
-        space, polynomials = np.empty(SIZE + LINE), np.empty((2, ORDER + 1))
-        work = space[-space.ctypes.data // space.itemsize % (LINE // space.itemsize) :][:SIZE]  # from a whole line on
-        record, sample = np.full((2, LANES), NOBODY)
-        # Lanes with something to do, listed without a branch: branches that cannot be foreseen are slow.
-        ending, due = np.empty((2, LANES + 1), np.int64)
-        queue, walking = first, 0
+@numba.njit(error_model="numpy", nogil=True)
+def walk(walkers, first, last, rule, duration, times, tracks):
+    """Integrates some walkers; returns the number of one whose steps became too short, or `NOBODY`."""
+    walkers, tracks = uncounted(walkers), uncounted(tracks)
+    space, polynomials = np.empty(SIZE + LINE), np.empty((2, ORDER + 1))
+    work = space[-space.ctypes.data // space.itemsize % (LINE // space.itemsize) :][:SIZE]  # from a whole line on
+    record, sample = np.full((2, LANES), NOBODY)
+    # Lanes with something to do, listed without a branch: branches that cannot be foreseen are slow.
+    ending, due = np.empty((2, LANES + 1), np.int64)
+    queue, walking = first, 0
+    for lane in range(LANES):
+        record[lane], queue = _refill(work, lane, rule, duration, times[0], queue, last, walkers, tracks)
+        sample[lane] = 0
+        walking += record[lane] != NOBODY
+    while walking > 0:
+        events.set_gaps(work, rule)
+        _begin_step(work)
+        if events.close_in(work) > 0:
+            for lane in range(LANES):
+                if work[ROW.verdict + lane] == events.UNCLEAR:
+                    work[ROW.event + lane], work[ROW.end + lane] = events.search(work, lane, polynomials)
+        stuck, many = _reach(work, duration)
+        if stuck > 0:
+            for lane in range(LANES):
+                if _is_stuck(work, lane, duration):
+                    return record[lane]
+        _take_samples(work, due, record, sample, times, tracks)
+        _end_step(work, rule, duration)
+        if many == 0:
+            continue
+        many = 0
         for lane in range(LANES):
+            ending[many] = lane
+            many += (work[ROW.event + lane] >= 0.0) | (work[ROW.remaining + lane] <= 0.0)
+        for place in range(many):
+            lane = ending[place]
+            i, event = record[lane], int(work[ROW.event + lane])
+            if i != NOBODY:
+                _note(work, lane, event, i, tracks)
+                outcome = Outcome.WALKED.value if event < 0 else _OUTCOME_OF_EVENT[event]
+                if outcome == Outcome.WALKED and work[ROW.remaining + lane] > 0.0:
+                    continue
+                tracks.outcome[i] = outcome
+                tracks.samples[:, i, sample[lane] :] = np.nan
+                walking -= 1
             record[lane], queue = _refill(work, lane, rule, duration, times[0], queue, last, walkers, tracks)
             sample[lane] = 0
             walking += record[lane] != NOBODY
-        while walking > 0:
-            events.set_gaps(work, rule)
-            _begin_step(work)
-            if events.close_in(work) > 0:
-                for lane in range(LANES):
-                    if work[ROW.verdict + lane] == events.UNCLEAR:
-                        work[ROW.event + lane], work[ROW.end + lane] = events.search(work, lane, polynomials)
-            stuck, many = _reach(work, duration)
-            if stuck > 0:
-                for lane in range(LANES):
-                    if _is_stuck(work, lane, duration):
-                        return record[lane]
-            _take_samples(work, due, record, sample, times, tracks)
-            _end_step(work, rule, duration)
-            if many == 0:
-                continue
-            many = 0
-            for lane in range(LANES):
-                ending[many] = lane
-                many += (work[ROW.event + lane] >= 0.0) | (work[ROW.remaining + lane] <= 0.0)
-            for place in range(many):
-                lane = ending[place]
-                i, event = record[lane], int(work[ROW.event + lane])
-                if i != NOBODY:
-                    _note(work, lane, event, i, tracks)
-                    outcome = Outcome.WALKED.value if event < 0 else _OUTCOME_OF_EVENT[event]
-                    if outcome == Outcome.WALKED and work[ROW.remaining + lane] > 0.0:
-                        continue
-                    tracks.outcome[i] = outcome
-                    tracks.samples[:, i, sample[lane] :] = np.nan
-                    walking -= 1
-                record[lane], queue = _refill(work, lane, rule, duration, times[0], queue, last, walkers, tracks)
-                sample[lane] = 0
-                walking += record[lane] != NOBODY
-        return NOBODY + 0 * fingerprint
-
-    return walk
+    return NOBODY
 
 
-def _fingerprint() -> int:
-    sources = "".join(
-        inspect.getsource(module) for module in (model, layout, symbols, series, events, sys.modules[__name__])
-    )
-    return int.from_bytes(hashlib.sha256(sources.encode()).digest()[:4], "big")
-
-
-walk = _compile(_fingerprint())
+_SOURCES = (model, layout, symbols, series, events, sys.modules[__name__])
+walk._cache = CodeCache("walk", "".join(map(inspect.getsource, _SOURCES)))

@@ -1,0 +1,145 @@
+"""The file of a trained network: what may be in it, and how it is loaded.
+
+Keras builds whatever objects a model file names, and has often run code that such a file holds. So a file is only given
+to Keras if it holds just what `train.py` writes: the layers of `gait.training.network`, with weights of their sizes.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gait.errors import InputError
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MEMBERS = sorted(("metadata.json", _CONFIG, _WEIGHTS))
+_MODEL = ["InputLayer", "Normalization", "Sequential", "Normalization"]
+"""Layers of `gait.training.network.in_physical_units`; the third one is `dense_network`."""
+_WRITTEN = {
+    ("keras.src.models.functional", "Functional"), ("keras", "Functional"), ("keras", "Sequential"),
+    ("keras.layers", "InputLayer"), ("keras.layers", "Normalization"), ("keras.layers", "Dense"),
+    ("keras", "DTypePolicy"), ("keras.initializers", "GlorotUniform"), ("keras.initializers", "Zeros"),
+    (None, "__keras_tensor__"),
+}  # fmt: skip
+"""Module and name of all objects that a file may have Keras make."""
+_ACTIVATIONS = ("linear", "silu", "relu", "tanh", "gelu", "elu", "selu")
+"""Names by which Keras writes `gait.training.settings.ACTIVATIONS`, and that of the last layer."""
+
+
+class _StrangeError(Exception):
+    """Something that `train.py` does not write; the text says what."""
+
+
+def load_network(path: Path, inputs: int, outputs: int) -> Any:
+    """Loads the network of a run; no code of its file is run.
+
+    Args:
+        path: of the file, local.
+        inputs: number of the network's inputs.
+        outputs: number of its outputs.
+
+    Returns:
+        The `keras.Model`: raw inputs [n, inputs] to raw targets [n, outputs], SI units.
+
+    Raises:
+        InputError: if the file holds anything but a network as `train.py` writes it, of these numbers.
+    """
+    try:
+        _check(path, inputs, outputs)
+        import keras
+
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # whatever Keras stumbles over in weights that do not fit
+            raise _StrangeError(f"Keras cannot load it ({error})") from error
+    except _StrangeError as error:
+        raise InputError(
+            f"{path} is not a network that train.py has written: {error}. It was not loaded, because a model file can "
+            "run code. Use the run of someone you trust, or train it again."
+        ) from error
+
+
+def _check(path: Path, inputs: int, outputs: int) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive.infolist(), path.stat().st_size)
+            config, weights = json.loads(archive.read(_CONFIG)), archive.read(_WEIGHTS)
+    except (zipfile.BadZipFile, ValueError, RuntimeError) as error:  # the latter if encrypted, or nested too deeply
+        raise _StrangeError(f"it is no archive with a readable {_CONFIG} ({error})") from error
+    for entry in _objects(config):
+        described = entry.get("module"), entry.get("class_name")
+        if described not in _WRITTEN or entry.get("registered_name") not in (None, entry["class_name"]):
+            raise _StrangeError(f"it holds an object {'.'.join(map(str, described))}")
+    _check_weights(weights, _sizes(config, inputs, outputs))
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+    """All are stored as they are, as Keras does it, so that none can grow beyond the file."""
+    if sorted(member.filename for member in members) != _MEMBERS:
+        raise _StrangeError(f"it does not hold just {', '.join(_MEMBERS)}")
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or not member.file_size == member.compress_size <= size:
+            raise _StrangeError(f"its {member.filename} is compressed")
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """All that Keras would make an object of, at any depth."""
+    if isinstance(config, dict):
+        if not {"class_name", "module", "registered_name", "function"}.isdisjoint(config):
+            yield config
+        if "activation" in config and config["activation"] not in _ACTIVATIONS:
+            raise _StrangeError(f"it holds an activation {config['activation']!r}")
+    if isinstance(config, dict | list):
+        for part in config.values() if isinstance(config, dict) else config:
+            yield from _objects(part)
+
+
+def _sizes(config: Any, inputs: int, outputs: int) -> list[tuple[int, ...]]:
+    """Shapes of the weights that belong to the layers; raises unless these are the layers of a network."""
+    try:
+        layers = config["config"]["layers"]
+        core = layers[2]["config"]["layers"]
+        kinds = [layer["class_name"] for layer in layers], [layer["class_name"] for layer in core]
+        widths = [inputs, *(layer["config"]["units"] for layer in core[1:])]
+        first = [layer["config"]["batch_shape"] for layer in (layers[0], core[0])]
+    except (KeyError, IndexError, TypeError) as error:
+        raise _StrangeError("its layers are others") from error
+    if kinds != (_MODEL, ["InputLayer", *["Dense"] * (len(core) - 1)]):
+        raise _StrangeError("its layers are others")
+    if first != [[None, inputs]] * 2 or widths[-1] != outputs or {*map(type, widths)} != {int}:
+        raise _StrangeError(f"it does not map {inputs} inputs to {outputs} outputs")
+    return [shape for a, b in itertools.pairwise(widths) for shape in ((a, b), (b,))]
+
+
+def _check_weights(content: bytes, expected: list[tuple[int, ...]]) -> None:
+    """Raises unless the weights are plain arrays of the expected shapes, in the file itself."""
+    import h5py  # comes with Keras
+
+    found: list[tuple[int, ...]] = []
+
+    def plain(array: Any) -> bool:  # neither elsewhere nor in pieces, which may be compressed
+        contiguous = array.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
+        return contiguous and not array.external and array.dtype == "float32"
+
+    def visit(group: Any) -> None:
+        for name in group:
+            place = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+            if isinstance(place, h5py.Group):
+                visit(place)
+            elif isinstance(place, h5py.Dataset) and plain(place):
+                found.append(place.shape)
+            else:
+                raise _StrangeError(f"its {_WEIGHTS} holds more than numbers")
+
+    try:
+        with h5py.File(io.BytesIO(content)) as weights:
+            visit(weights)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise _StrangeError(f"its {_WEIGHTS} cannot be read ({error})") from error
+    if sorted(found) != sorted(expected):
+        raise _StrangeError("its weights are of other sizes than its layers")
