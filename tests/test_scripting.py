@@ -26,7 +26,7 @@ def test_plain_words_are_not_quoted(tmp_path):
 def test_a_command_for_windows_has_double_quotes(monkeypatch):
     """Its shells do not know single ones."""
     assert shlex.quote("--data=my walks") == "'--data=my walks'"
-    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setattr(scripting, "_ON_WINDOWS", True)
     assert scripting.command("python", "train.py", "--data=my walks") == 'python train.py "--data=my walks"'
 
 

@@ -110,7 +110,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _save(self, finished: int) -> None:
         content: dict[str, Any] = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
-        content["history"] = self._run.history.read_text()
+        content["history"] = self._run.history.read_text(encoding="utf-8")
         content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
         packed = io.BytesIO()
