@@ -17,6 +17,8 @@ from absl import flags
 
 from gait.data.dataset import open_dataset
 from gait.scenarios import SCENARIOS
+from gait.storage.files import as_path
+from gait.storage.folders import RUN, check_kind
 from gait.training import settings as choices
 from gait.training.settings import TrainingSettings
 
@@ -58,6 +60,7 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
+    check_kind(as_path(out), RUN, flag="out")
     with scripting.loading():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
         dataset = open_dataset(FLAGS.data)
         from gait.training.fitting import train

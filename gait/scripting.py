@@ -198,6 +198,7 @@ def run(function: Callable[[], None]) -> NoReturn:
         code = end.code
     except InputError as error:
         code = f"Error: {error}"
+    _end_at_ctrl_c()  # large libraries take a while to leave
     sys.exit(code)
 
 
@@ -208,9 +209,9 @@ def _end_well(flag: Any) -> None:
     def parse_and_end_well(argument: str) -> None:
         try:
             parse(argument)
-        except SystemExit:
+        except SystemExit as end:
             sys.stdout.flush()
-            sys.exit(0)
+            sys.exit(end.code if end.code == _READER_GONE else 0)
 
     flag.parse = parse_and_end_well
 

@@ -75,11 +75,6 @@ def check_it_fits(estimate: Estimate, plan: Plan, folder: AnyPath, *, here: bool
         folder: where it is to be written; what it holds of a dataset is as good as free.
         here: whether this machine writes it, and no cluster.
     """
-    if plan.shard_count > MOST_SHARDS:
-        raise InputError(
-            f"{estimate.sentence()} A split has at most {MOST_SHARDS:,} files, so these would be too many: "
-            f"{plan.shard_count:,}. Ask for fewer --records, or give a smaller number as --shards."
-        )
     room = _room(folder) if isinstance(folder, Path) else None
     if room is not None and estimate.size > room:
         raise InputError(
@@ -90,6 +85,11 @@ def check_it_fits(estimate: Estimate, plan: Plan, folder: AnyPath, *, here: bool
         raise InputError(
             f"{estimate.sentence()} That is more than a year. Ask for fewer --records or a shorter --duration, "
             "a longer --interval, or use a --cluster."
+        )
+    if plan.shard_count > MOST_SHARDS:
+        raise InputError(
+            f"{estimate.sentence()} A split has at most {MOST_SHARDS:,} files, so these would be too many: "
+            f"{plan.shard_count:,}. Ask for fewer --records, or give a smaller number as --shards."
         )
 
 

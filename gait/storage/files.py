@@ -14,6 +14,9 @@ import os
 import re
 import secrets
 import tempfile
+import time
+import types
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -158,6 +161,24 @@ def append(path: AnyPath, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def dated_archives() -> Iterator[None]:
+    """Lets ZIP archives, which a model and a checkpoint are, be written at any time.
+
+    Their format has dates from 1980 to 2107 only. A clock that is further off gets the first of these.
+    """
+    clock = zipfile.time  # type: ignore[attr-defined]
+    if 1980 <= clock.localtime().tm_year <= 2107:
+        yield
+        return
+    earliest = time.struct_time((1980, 1, 1, 0, 0, 0, 1, 1, 0))
+    zipfile.time = types.SimpleNamespace(time=clock.time, localtime=lambda at=None: earliest)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        zipfile.time = clock  # type: ignore[attr-defined]
 
 
 def write_text(path: AnyPath, text: str) -> None:

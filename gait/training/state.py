@@ -114,6 +114,7 @@ class TrainingState(keras.callbacks.Callback):
         content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
         packed = io.BytesIO()
-        np.savez(packed, **content)
+        with files.dated_archives():
+            np.savez(packed, **content)
         with files.replacing(self._run.checkpoint) as temporary:
             temporary.write_bytes(packed.getvalue() + hashlib.sha256(packed.getvalue()).digest())
