@@ -98,7 +98,8 @@ def write(population, settings):
         estimate = Estimate.of(plan, FLAGS.audit, FLAGS.workers or cores())
         check_it_fits(estimate, plan, out, here=FLAGS.cluster is None)
         print(estimate.sentence(), flush=True)
-    with scripting.loading():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+    # Only now: TensorFlow takes seconds to load, and a mistyped flag should not.
+    with scripting.loading(), scripting.quiet_stderr():
         from gait.data.writing import write_dataset
 
     dataset = write_dataset(

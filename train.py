@@ -61,7 +61,8 @@ def main():
         checkpoint_every=FLAGS.checkpoint_every,
     )
     check_kind(as_path(out), RUN, flag="out")
-    with scripting.loading():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+    # Only now: TensorFlow takes seconds to load, and a mistyped flag should not.
+    with scripting.loading(), scripting.quiet_stderr():
         dataset = open_dataset(FLAGS.data)
         from gait.training.fitting import train
 

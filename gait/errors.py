@@ -121,14 +121,15 @@ def sentence(error: BaseException) -> str | None:
     )
 
 
-def _lacks_memory(error: BaseException) -> bool:
-    """Whether the system has refused memory; libraries have many ways to say so."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter is TensorFlow's
-        return True
-    signs = {
-        ImportError: ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection"),
-        RuntimeError: ("can't start new thread",),
-    }
-    return any(
-        isinstance(error, kind) and any(sign in str(error).lower() for sign in texts) for kind, texts in signs.items()
-    )
+_SIGNS_OF_LITTLE_MEMORY = ("failed to map segment", "cannot allocate memory", "can't start new thread")
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether the system has refused memory, to which libraries give many names and forms."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+            return True
+        if any(sign in str(error).lower() for sign in _SIGNS_OF_LITTLE_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

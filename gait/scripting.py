@@ -160,11 +160,10 @@ def quiet_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Context of imports that take seconds, before a script has begun its work: quiet, and ended by Ctrl-C at once."""
+    """Context of imports that take seconds, before a script has begun its work: Ctrl-C ends it at once."""
     _end_at_ctrl_c()
     try:
-        with quiet_stderr():
-            yield
+        yield
     finally:
         _raise_at_ctrl_c()
 

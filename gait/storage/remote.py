@@ -140,7 +140,7 @@ class RemotePath:
         with self.open("rb") as file:
             return file.read()
 
-    def read_text(self, encoding: str) -> str:
+    def read_text(self, encoding: str = "utf-8") -> str:
         """The whole content as text."""
         return self.read_bytes().decode(encoding)
 

@@ -50,6 +50,7 @@ class Scripts:
             while all threads of the script stand still, so it shows what a kill at that moment would leave.
         refused, reason: kind of call in `watched` that fails, such as "os.mkdir", and the number of its error.
         clock: seconds by which the script's clock is wrong.
+        unread: number of the standard stream, 1 or 2, that is a pipe whose reader has gone.
     """
 
     def __init__(self, folder: Path):
@@ -150,6 +151,10 @@ def become(script: list[str], log: str, fault: dict) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, replacement in enumerate((nothing, written, written)):
         os.dup2(replacement, number)
+    if "unread" in fault:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, fault.pop("unread"))
     if "clock" in fault:
         set_clock(fault.pop("clock"))
     if fault:
