@@ -9,23 +9,29 @@ report.md, metrics.json and .csv, predictions.csv and figures into the run's fol
 """
 
 import dataclasses
+import functools
 import textwrap
 
-from absl import app, flags
-
 from gait import scripting
+
+scripting.begin()  # before anything that takes time
+
+from absl import flags
+
 from gait.errors import InputError, printable
 from gait.scenarios import SCENARIOS, parse_noise
 from gait.storage import files
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
+define_number = functools.partial(flags.DEFINE, scripting.WholeNumber(least=0), serializer=flags.ArgumentSerializer())
+define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flags.ArgumentSerializer())
+define_path("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
 flags.DEFINE_enum("scenario", None, list(SCENARIOS), "What is to be estimated from which channels; no run is needed.")
-flags.DEFINE_string("data", None, "With --run, where its dataset has moved; with --scenario, dataset with the priors.")
+define_path("data", None, "With --run, where its dataset has moved; with --scenario, dataset with the priors.")
 flags.DEFINE_list("noise", None, "With --scenario, standard deviation of each channel: x:0.005,y:0.005.")
-flags.DEFINE_string("out", None, "With --scenario, folder to write to; by default runs/SCENARIO.")
+define_path("out", None, "With --scenario, folder to write to; by default runs/SCENARIO.")
 flags.DEFINE_multi_enum("figures", [], ["svg", "pdf"], "Write the figures in this format, too, beside PNG.")
-flags.DEFINE_integer("seed", 0, "With --scenario, key of the walkers that are analysed.")
+define_number("seed", 0, "With --scenario, key of the walkers that are analysed.")
 
 
 def main():
@@ -45,7 +51,8 @@ def before_training(out, data):
     scenario = SCENARIOS[FLAGS.scenario]
     if FLAGS.noise:
         scenario = dataclasses.replace(scenario, noise=parse_noise(FLAGS.noise))
-    from gait.evaluation.before_training import evaluate_scenario  # only now: matplotlib takes a while to load
+    with scripting.loading():  # only now: matplotlib takes a while to load
+        from gait.evaluation.before_training import evaluate_scenario
 
     found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed, formats=FLAGS.figures)
     headline, *others = found.summary()
@@ -64,7 +71,8 @@ def after_training(folder, data):
             "--noise and --out belong to the analysis of a scenario, before training. "
             "Give them with --scenario, or leave them out."
         )
-    from gait.evaluation.after_training import evaluate_run  # only now: matplotlib takes a while to load
+    with scripting.loading():  # only now: matplotlib takes a while to load
+        from gait.evaluation.after_training import evaluate_run
 
     result = evaluate_run(folder, data, formats=FLAGS.figures)
     print(result.summary())
@@ -73,4 +81,4 @@ def after_training(folder, data):
 
 
 if __name__ == "__main__":
-    app.run(scripting.main(main))
+    scripting.run(main)

@@ -8,33 +8,43 @@
 The same command again resumes an interrupted run and repairs missing or damaged shards.
 """
 
-from absl import app, flags
+import functools
 
 from gait import scripting
-from gait.data.manifest import AUDITED_RECORDS, RECORDS_PER_SHARD, Plan, parse_splits
+
+scripting.begin()  # before anything that takes time
+
+from absl import flags
+
+from gait.data.estimate import Estimate, check_it_fits
+from gait.data.manifest import AUDITED_RECORDS, FILE, RECORDS_PER_SHARD, Plan, parse_splits
 from gait.errors import printable
 from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
+from gait.provenance import cores
 from gait.simulation.channels import CHANNELS
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 from gait.simulation.walks import ENGINES
 from gait.storage.files import as_path
+from gait.storage.folders import DATASET, check_kind
 
 FLAGS = flags.FLAGS
+define_number = functools.partial(flags.DEFINE, scripting.WholeNumber(), serializer=flags.ArgumentSerializer())
+define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flags.ArgumentSerializer())
 PAPER = RecordingSettings()
-flags.DEFINE_string("out", "data/walks", "Folder of the dataset, local or remote (gs://bucket/walks).")
-flags.DEFINE_integer("records", 1_000_000, "Number of walks in all splits together.")
+define_path("out", "data/walks", "Folder of the dataset, local or remote (gs://bucket/walks).")
+define_number("records", 1_000_000, "Number of walks in all splits together.")
 flags.DEFINE_list("splits", ["80", "10", "10"], "Shares of the splits, as TRAIN,VALIDATION,TEST.")
-flags.DEFINE_integer("seed", 0, "Key of all random numbers: same seed, same records.")
+define_number("seed", 0, "Key of all random numbers: same seed, same records.")
 flags.DEFINE_enum("engine", "taylor", list(ENGINES), "taylor: compiled. scipy: reference, very slow.")
 flags.DEFINE_list("channels", ["x", "y", "fx", "fy"], f"What to record: some of {', '.join(CHANNELS)}.")
 flags.DEFINE_float("duration", PAPER.duration, "Length of a walk [s].")
 flags.DEFINE_float("interval", PAPER.interval, "Time between samples [s].")
 flags.DEFINE_float("gravity", PAPER.gravity, "Gravitational acceleration [m/s²].")
-flags.DEFINE_integer("shards", None, f"Number of files; by default one for {RECORDS_PER_SHARD:,} records.")
-flags.DEFINE_integer("workers", None, "Files in work at the same time; by default one a core.")
+define_number("shards", None, f"Number of files; by default one for {RECORDS_PER_SHARD:,} records.")
+define_number("workers", None, "Files in work at the same time; by default one a core.")
 flags.DEFINE_string("cluster", None, "Address of a Dask scheduler whose workers write the files, tcp://host:8786.")
-flags.DEFINE_integer("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
+define_number("audit", AUDITED_RECORDS, "Records to integrate again with the scipy reference.")
 flags.DEFINE_bool("overwrite", False, "Delete another dataset in the folder.")
 flags.DEFINE_bool(
     "show",
@@ -61,7 +71,8 @@ def main():
 
 
 def show(population, settings):
-    from gait.evaluation.walk import show_walk  # only now: matplotlib takes a while to load
+    with scripting.loading():  # only now: matplotlib takes a while to load
+        from gait.evaluation.walk import show_walk
 
     named = FLAGS.out.endswith((".png", ".svg", ".pdf"))
     path = FLAGS.out if named else "walk.png"
@@ -82,11 +93,18 @@ def write(population, settings):
         shards=FLAGS.shards,
         splits=parse_splits(FLAGS.splits),
     )
-    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+    out = as_path(FLAGS.out)
+    check_kind(out, DATASET, flag="out")
+    if not (out / FILE).exists():
+        estimate = Estimate.of(plan, FLAGS.audit, FLAGS.workers or cores())
+        check_it_fits(estimate, plan, out, here=FLAGS.cluster is None)
+        print(estimate.sentence(), flush=True)
+    # Only now: TensorFlow takes seconds to load, and a mistyped flag should not.
+    with scripting.loading(), scripting.quiet_stderr():
         from gait.data.writing import write_dataset
 
     dataset = write_dataset(
-        as_path(FLAGS.out),
+        out,
         plan,
         workers=FLAGS.workers,
         cluster=FLAGS.cluster,
@@ -100,4 +118,4 @@ def write(population, settings):
 
 
 if __name__ == "__main__":
-    app.run(scripting.main(main))
+    scripting.run(main)

@@ -6,34 +6,42 @@
 The same command again continues an interrupted run.
 """
 
+import functools
 import sys
 
-from absl import app, flags
-
 from gait import scripting
+
+scripting.begin()  # before anything that takes time
+
+from absl import flags
+
 from gait.data.dataset import open_dataset
 from gait.errors import printable
 from gait.scenarios import SCENARIOS
+from gait.storage.files import as_path
+from gait.storage.folders import RUN, check_kind
 from gait.training import settings as choices
 from gait.training.settings import TrainingSettings
 
 FLAGS = flags.FLAGS
+define_number = functools.partial(flags.DEFINE, scripting.WholeNumber(), serializer=flags.ArgumentSerializer())
+define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flags.ArgumentSerializer())
 DEFAULTS = TrainingSettings(SCENARIOS["three_parameter"])
-flags.DEFINE_string("data", "data/walks", "Folder of the dataset, see simulate.py.")
+define_path("data", "data/walks", "Folder of the dataset, see simulate.py.")
 flags.DEFINE_enum("scenario", DEFAULTS.scenario.name, list(SCENARIOS), "What to estimate from which channels.")
-flags.DEFINE_string("out", None, "Folder of the run; by default runs/SCENARIO.")
-flags.DEFINE_integer("epochs", DEFAULTS.epochs, "Passes over the training split.")
-flags.DEFINE_integer("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
-flags.DEFINE_integer("seed", DEFAULTS.seed, "Key of the initial weights and of the order of the records.")
-flags.DEFINE_integer("layers", DEFAULTS.layers, "Hidden layers of the network.")
-flags.DEFINE_integer("units", DEFAULTS.units, "Units in each hidden layer.")
+define_path("out", None, "Folder of the run; by default runs/SCENARIO.")
+define_number("epochs", DEFAULTS.epochs, "Passes over the training split.")
+define_number("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
+define_number("seed", DEFAULTS.seed, "Key of the initial weights and of the order of the records.")
+define_number("layers", DEFAULTS.layers, "Hidden layers of the network.")
+define_number("units", DEFAULTS.units, "Units in each hidden layer.")
 flags.DEFINE_enum("activation", DEFAULTS.activation, choices.ACTIVATIONS, "Activation of the hidden layers.")
 flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, choices.OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
 flags.DEFINE_enum("schedule", None, choices.SCHEDULES, "Course of the learning rate; by default the scenario's.")
 flags.DEFINE_enum("cache", DEFAULTS.cache, choices.CACHES, "memory: read once. none: stream from disk every epoch.")
 flags.DEFINE_enum("strategy", DEFAULTS.strategy, choices.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
-flags.DEFINE_integer("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
+define_number("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
 
 
 def main():
@@ -53,7 +61,9 @@ def main():
         strategy=FLAGS.strategy,
         checkpoint_every=FLAGS.checkpoint_every,
     )
-    with scripting.quiet_stderr():  # only now: TensorFlow takes seconds to load, and a mistyped flag should not
+    check_kind(as_path(out), RUN, flag="out")
+    # Only now: TensorFlow takes seconds to load, and a mistyped flag should not.
+    with scripting.loading(), scripting.quiet_stderr():
         dataset = open_dataset(FLAGS.data)
         from gait.training.fitting import train
 
@@ -66,4 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    app.run(scripting.main(main))
+    scripting.run(main)

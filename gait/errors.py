@@ -96,3 +96,60 @@ def storage_reason(error: OSError) -> str | None:
     if error.errno is None or error.errno in _WRONG_CALLS:
         return None
     return _REASONS.get(error.errno) or f'the system reports "{error.strerror or os.strerror(error.errno)}"'
+
+
+def storage_advice(error: OSError, otherwise: str) -> str:
+    """What to do about an error of a path or its storage, before the same command is run again.
+
+    Args:
+        error: any error of a file, a folder or a storage.
+        otherwise: what to do where the path or its storage itself is at fault.
+    """
+    if error.errno in _numbers("EMFILE"):
+        return "raise the limit (ulimit -n)"
+    if error.errno in _numbers("ENFILE", "ENOMEM"):
+        return "end other programs"
+    if error.errno in _numbers("ESTALE", "ENOTCONN", "EHOSTDOWN", "ENXIO", "ENODEV"):
+        return "mount it again or choose another path"
+    return otherwise
+
+
+def sentence(error: BaseException) -> str | None:
+    """Finds the words to tell a user of an error.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        Plain text; None for a defect of this package, whose traceback says more.
+    """
+    if isinstance(error, InputError):
+        return str(error)
+    if _lacks_memory(error):
+        return (
+            "There is not enough memory. End other programs, raise the limit (ulimit -v), or ask for less: "
+            "fewer --workers or --records, a smaller network, or --cache=none in training."
+        )
+    if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):
+        error = OSError(errno.EMFILE, "", error.path)
+    if not isinstance(error, OSError) or (reason := storage_reason(error)) is None:
+        return None
+    advice = storage_advice(error, "choose another path, or repair this one")
+    return (
+        f"Cannot use {printable(error.filename or 'a file or folder')}: {reason}. "
+        f"{advice[0].upper()}{advice[1:]}, then run the same command again."
+    )
+
+
+_SIGNS_OF_LITTLE_MEMORY = ("failed to map segment", "cannot allocate memory", "can't start new thread")
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether the system has refused memory, to which libraries give many names and forms."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+            return True
+        if any(sign in str(error).lower() for sign in _SIGNS_OF_LITTLE_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -181,9 +181,9 @@ def test_an_error_is_a_sentence_and_an_exit_code_in_a_process_of_its_own(argumen
 def test_our_own_errors_keep_their_traceback(tmp_path):
     """Negative control: only mistakes of a user are turned into a sentence."""
     code = (
-        "from absl import app\nfrom gait import scripting\n"
+        "from gait import scripting\nscripting.begin()\n"
         "def main():\n    raise ZeroDivisionError('ours')\n"
-        "app.run(scripting.main(main))\n"
+        "scripting.run(main)\n"
     )
     (tmp_path / "broken.py").write_text(code)
     done = run_script(str(tmp_path / "broken.py"), env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"})

@@ -20,14 +20,14 @@ LADDER = [
 ]  # fmt: skip
 """Lowest first: a module imports only what stands before it."""
 INSIDE = {
-    "storage": ["remote", "locks", "files"],
+    "storage": ["remote", "locks", "files", "folders"],
     "identifiability": [
         "wording", "derivatives", "linearisation", "symmetries", "combinations", "findings", "analysis", "samples",
     ],
     "simulation": [
         "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population", "forward_model",
     ],
-    "data": ["manifest", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
+    "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
     "inference": ["estimated_ratio", "ratio"],
     "limits": ["ceilings", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "calibration"],
@@ -69,7 +69,7 @@ def rung(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """Dotted names of all that a module imports, wherever in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -79,7 +79,7 @@ def imported(path: Path) -> set[str]:
 
 
 def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 # Who imports whom ----------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_tensorflow_is_noticed():
 def test_every_name_of_the_stubs_can_be_loaded(stub):
     """`lazy_loader` reads them when a name is asked for; a wrong one would be found by the first user."""
     package = importlib.import_module("gait" + "".join(f".{part}" for part in name_of(stub).split("/")[:-1]))
-    names = {alias.name for node in ast.parse(stub.read_text()).body if isinstance(node, ast.ImportFrom)
+    names = {alias.name for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)
              for alias in node.names}  # fmt: skip
     assert names
     for name in names:
@@ -215,7 +215,8 @@ def test_every_name_of_the_stubs_can_be_loaded(stub):
 
 
 def test_lazy_packages_are_those_with_a_stub():
-    lazy = {path.parent for path in MODULES if path.name == "__init__.py" and "attach_stub" in path.read_text()}
+    packages = [path for path in MODULES if path.name == "__init__.py"]
+    lazy = {path.parent for path in packages if "attach_stub" in path.read_text(encoding="utf-8")}
     assert lazy == {path.parent for path in STUBS}
 
 
@@ -233,7 +234,7 @@ def test_code_lives_in_named_modules():
 
 
 def test_a_module_is_read_in_one_sitting():
-    lines = {name_of(path): len(path.read_text().splitlines()) for path in MODULES}
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert {name: count for name, count in lines.items() if count > LONGEST} == {}
 
 
@@ -283,7 +284,7 @@ def test_random_numbers_come_from_a_generator():
 def test_an_error_of_any_kind_is_caught_with_a_reason():
     unexplained = []
     for path in MODULES:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ExceptHandler):
                 kinds = "BaseException" if node.type is None else ast.unparse(node.type)
@@ -318,7 +319,7 @@ def faults_of_docstrings(text: str) -> list[str]:
 
 
 def test_docstrings_can_be_read_alone():
-    faults = {name_of(path): faults_of_docstrings(path.read_text()) for path in MODULES}
+    faults = {name_of(path): faults_of_docstrings(path.read_text(encoding="utf-8")) for path in MODULES}
     assert {name: found for name, found in faults.items() if found} == {}
 
 
@@ -364,21 +365,21 @@ def test_all_code_is_tracked():
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_are_thin(script):
-    text = (ROOT / script).read_text()
+    text = (ROOT / script).read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
     assert f"python {script} --" in ast.get_docstring(ast.parse(text))
 
 
 def test_ci_runs_the_command_of_the_readme():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     command = re.search(r"<!-- test command -->\n+```bash\n(.*?)```", readme, re.DOTALL).group(1)
     assert "pytest" in command
     assert "-r requirements.txt -r tests/requirements.txt" in command
-    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()  # CI takes it from there
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")  # CI takes it from there
 
 
 def test_requirements_are_those_agreed():
-    lines = (ROOT / "requirements.txt").read_text().split()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
     names = [re.split(r"[><=~]", line)[0] for line in lines]
     assert sorted(names) == sorted(
         [
@@ -396,5 +397,5 @@ def test_requirements_are_those_agreed():
         ]
     )
     assert all(">=" in line for line in lines)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}

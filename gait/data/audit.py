@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
+from tqdm import tqdm
 
 from gait.data.manifest import Audit, Plan, ShardEntry
 from gait.data.reading import read_record
@@ -26,7 +28,9 @@ Those of 5,000 walks that erred by more than 1e-10 m did so as after a change of
 """
 
 
-def audit_records(folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry], count: int) -> Audit:
+def audit_records(
+    folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry], count: int, progress: bool = False
+) -> Audit:
     """Integrates some records again with the reference engine, in float64.
 
     The records are drawn from all splits. Each is read back from its shard; its values must be
@@ -40,6 +44,7 @@ def audit_records(folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry],
         plan: of the dataset.
         shards: its files, in the order of their records.
         count: number of records to audit.
+        progress: whether to show a progress bar on stderr.
 
     Returns:
         The result, for the manifest.
@@ -50,7 +55,7 @@ def audit_records(folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry],
     generator = np.random.default_rng((plan.population.seed, 16))
     chosen = np.sort(generator.choice(plan.total, min(count, plan.total), replace=False))
     worst, worst_record, sensitive = 0.0, None, {}
-    for record in chosen.tolist():
+    for record in tqdm(chosen.tolist(), "Audit", unit=" records", mininterval=redraw_interval(), disable=not progress):
         serialised = read_record(folder, shards, plan.channels, plan.settings.times.size, record)
         inputs, parameters = parse([serialised], plan.channels, plan.settings.times.size)
         conditions = Conditions.of(named(NAMES, parameters.numpy()), plan.settings.gravity)
@@ -75,6 +80,11 @@ def audit_records(folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry],
         if worst_record is None or difference > worst:
             worst, worst_record = difference, record
     return Audit(len(chosen), AUDIT_LIMIT, worst, worst_record, sensitive)
+
+
+def redraw_interval() -> float:
+    """Time [s] between two states of a progress bar: short on a terminal, long in a log file."""
+    return 0.2 if sys.stderr.isatty() else 10.0
 
 
 def _distance(walks: Walks, others: Walks) -> float:

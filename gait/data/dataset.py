@@ -20,6 +20,7 @@ from gait.simulation.conditions import RecordingSettings
 from gait.simulation.model import Outcome
 from gait.simulation.population import Population
 from gait.storage.files import AnyPath, as_path, sha256
+from gait.storage.folders import DATASET, check_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,7 @@ def open_dataset(path: str | AnyPath) -> Dataset:
         InputError: if there is no finished dataset, or its manifest is damaged or of another format.
     """
     folder = as_path(path)
+    check_kind(folder, DATASET, flag="data")
     return Dataset(folder, Manifest.read(folder))
 
 

@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import json
 import re
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from gait import provenance
 from gait.data import manifest
-from gait.data.audit import audit_records
+from gait.data.audit import audit_records, redraw_interval
 from gait.data.cluster import connected, written_there
 from gait.data.dataset import Dataset, open_dataset
 from gait.data.manifest import Manifest, Plan, Shard, ShardEntry
@@ -27,6 +26,7 @@ from gait.provenance import cores
 from gait.simulation.model import Outcome
 from gait.storage import files
 from gait.storage.files import AnyPath
+from gait.storage.folders import DATASET, check_kind
 
 PROGRESS_LOG = "progress.jsonl"
 """In an unfinished dataset: its plan, then a line for every finished shard."""
@@ -60,12 +60,12 @@ def write_dataset(
         cluster: address of a Dask scheduler whose workers write the shards; they must reach the folder.
         audit: number of records that the reference engine integrates again.
         overwrite: whether to delete another dataset in the folder, or one that other code or versions have begun.
-        progress: whether to show a progress bar on stderr.
+        progress: whether to show progress bars on stderr.
 
     Raises:
-        InputError: if the folder holds another dataset, or one that other code or versions have begun, or cannot be
-            written, if the cluster cannot be used, if a walker cannot be made to walk, or if the audit finds an
-            inaccurate record.
+        InputError: if the folder holds a run, another dataset, or one that other code or versions have begun, or
+            cannot be written, if the cluster cannot be used, if a walker cannot be made to walk, or if the audit
+            finds an inaccurate record.
     """
     if workers is not None and workers < 1:
         raise InputError(f"The number of workers must be at least 1. Received: --workers={workers}.")
@@ -83,6 +83,7 @@ def write_dataset(
         else:
             workforce = functools.partial(written_there, client=stack.enter_context(connected(cluster)))
             folder = folder.resolve()  # the workers stand elsewhere
+        check_kind(folder, DATASET, flag="out")
         files.make_folder(folder)
         stack.enter_context(files.storage_errors(folder))
         stack.enter_context(files.locked(folder))
@@ -117,10 +118,10 @@ def _write_locked(
     if complete:
         if audit <= complete.manifest.audit.records:
             return complete
-        audited = audit_records(folder, plan, complete.manifest.shards, audit)
+        audited = audit_records(folder, plan, complete.manifest.shards, audit, progress)
         result = dataclasses.replace(complete.manifest, audit=audited)
     else:
-        result = _manifest(folder, plan, {shard.name: entries[shard.name] for shard in layout}, audit)
+        result = _manifest(folder, plan, {shard.name: entries[shard.name] for shard in layout}, audit, progress)
     result.write(folder)
     (folder / PROGRESS_LOG).unlink(missing_ok=True)
     return Dataset(folder, result)
@@ -129,10 +130,11 @@ def _write_locked(
 @contextlib.contextmanager
 def _progress_bar(total: int, done: int, shown: bool) -> Iterator[Callable[[int], None]]:
     """Gives a function that counts records, from any thread, on a bar for a terminal or a log file."""
-    pause, lock = 0.2 if sys.stderr.isatty() else 10.0, threading.Lock()
+    lock = threading.Lock()
     with tqdm(
-        total=total, initial=done, unit=" records", unit_scale=True, mininterval=pause, miniters=1, disable=not shown
-    ) as bar:
+        total=total, initial=done, unit=" records", unit_scale=True, mininterval=redraw_interval(), miniters=1,
+        disable=not shown,
+    ) as bar:  # fmt: skip
 
         def report(records: int) -> None:
             with lock:
@@ -183,14 +185,14 @@ def _check_repaired(complete: Dataset, written: Mapping[str, ShardEntry]) -> Non
             )
 
 
-def _manifest(folder: AnyPath, plan: Plan, entries: dict[str, ShardEntry], audit: int) -> Manifest:
+def _manifest(folder: AnyPath, plan: Plan, entries: dict[str, ShardEntry], audit: int, progress: bool) -> Manifest:
     """The manifest of a dataset whose shards are all there; the audit is made here."""
     ends = (
         read_record(folder, entries, plan.channels, plan.settings.times.size, number) for number in (0, plan.total - 1)
     )
     return Manifest(
         plan=plan,
-        audit=audit_records(folder, plan, entries, audit),
+        audit=audit_records(folder, plan, entries, audit, progress),
         identity=plan.identity(list(ends)),
         outcomes={
             outcome.name.lower(): sum(entry.outcomes[outcome] for entry in entries.values()) for outcome in Outcome

@@ -127,7 +127,14 @@ def _scored_quantities(scenario: Scenario) -> tuple[str, ...]:
 
 def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:
     """The dataset that the run was trained on: on any other, test records may have been training records."""
-    dataset = open_dataset(run.config.data if data is None else data)
+    if data is None:
+        data = files.as_path(run.config.data)
+        if not data.is_dir():
+            raise InputError(
+                f"{run.folder} was trained on the dataset at {data}, which is not there now. If it has moved, say "
+                f"where it is: {scripting.command('python', 'evaluate.py', f'--run={run.folder}', '--data=FOLDER')}"
+            )
+    dataset = open_dataset(data)
     if dataset.identity != run.config.dataset:
         raise InputError(
             f"{run.folder} was trained on dataset {run.config.dataset}, but {dataset.folder} holds dataset "

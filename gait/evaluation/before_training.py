@@ -16,6 +16,7 @@ from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings
 from gait.storage import files
 from gait.storage.files import AnyPath
+from gait.storage.folders import RUN, check_kind
 
 REPORT, NUMBERS = "identifiability.md", "identifiability.json"
 """Names of the files beside the figures."""
@@ -64,9 +65,10 @@ def evaluate_scenario(
         formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
 
     Raises:
-        InputError: if the noise does not fit the scenario's channels, there is no dataset, or too few
-            walkers can be analysed.
+        InputError: if the folder holds a dataset, the noise does not fit the scenario's channels, there is no
+            dataset, or too few walkers can be analysed.
     """
+    check_kind(folder, RUN, flag="out")
     priors, settings = PAPER_PRIORS, RecordingSettings()
     if data is not None:
         dataset = open_dataset(data)

@@ -28,7 +28,7 @@ DESIGN_QUANTITIES = ("stiffness_to_mass", "rest_length")
 """Names of the quantities that a recording is designed for."""
 _FINEST = 0.01  # s
 _FACTORS = np.geomspace(1e-2, 1e3, 101)
-_DECADES = 9.0  # up and down from the given noise, in search of the noise that is tolerated
+_DECADES = 20.0  # up and down from the given noise, in search of the noise that is tolerated
 _SHORTEST = 0.1  # of the duration
 _COUNT = 24  # durations and intervals that are tried
 _FEWEST_SAMPLES = 8

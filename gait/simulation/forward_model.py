@@ -21,6 +21,8 @@ from gait.simulation.walks import integrate
 
 OPTIONAL = ("stiffness_right", "rest_length_right", "gravity")
 """Quantities that may be unknown beside `gait.parameters.NAMES`."""
+NOISE_RANGE = (1e-9, 1e9)
+"""Least and most noise that is analysed, in the unit of the channel: no sensor is beyond."""
 _GRAVITY_SPREAD = 0.05  # of an unknown gravity: this part of it, up and down
 
 
@@ -162,13 +164,15 @@ class ForwardModel:
         """Standard deviation of each output, shape [n], from that of each channel or measured parameter.
 
         Raises:
-            InputError: unless every one has a positive level.
+            InputError: unless every one has a positive level of a sensible size.
         """
-        if set(levels) != set(self.groups) or not all(np.isfinite(sd) and sd > 0 for sd in levels.values()):
+        least, most = NOISE_RANGE
+        if set(levels) != set(self.groups) or not all(least <= sd <= most for sd in levels.values()):
             given = ",".join(f"{name}:{level:g}" for name, level in levels.items())
             example = ",".join(f"{name}:0.005" for name in self.groups)
             raise InputError(
-                f"Noise is a positive standard deviation for each of {', '.join(self.groups)}, in its unit. "
+                f"Noise is a positive standard deviation for each of {', '.join(self.groups)}, in its unit, from "
+                f"{least:g} to {most:g}. "
                 f"Received: {given or 'none'}. Give it as --noise={example}."
             )
         sd = np.empty(self.size)

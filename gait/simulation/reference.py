@@ -1,7 +1,8 @@
 """The reference engine: scipy's DOP853 from event to event, as section II of the paper reads.
 
-`solve_ivp` compares an event's sign at the two ends of a step only. Where a leg leaves and comes
-back within one step it would see nothing and accept a walk that was none, so the steps are bounded.
+`solve_ivp` compares an event's sign at the two ends of a step only. Where a leg leaves and comes back within one
+step, it would see nothing and accept a walk that was none. In such a step the gap of the event has a turning point
+beyond zero. So turning points are watched, too, and steps are short enough to hold one at most.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from gait.simulation import model
 from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.model import Event, Outcome, Phase, TouchdownRule
 
-MAX_STEP = 0.005
-"""Longest step [s]: well below the shortest time for which a leg has been seen to leave the ground."""
+MAX_STEP = 0.1
+"""Longest step, as a share of `time_scale`: about 6 ms for a walker of the paper."""
 RTOL, ATOL = 1e-12, 1e-13
 
 
@@ -26,7 +27,7 @@ def integrate(
     duration: float,
     threads: int | None = None,
     *,
-    max_step: float = MAX_STEP,
+    max_step: float | None = None,
     rtol: float = RTOL,
     atol: float = ATOL,
 ) -> Walks:
@@ -37,12 +38,17 @@ def integrate(
         times: sample times, shape [samples], s, ascending from 0.
         duration: length of the walk, s.
         threads: without effect; here so that all engines are called alike.
-        max_step, rtol, atol: see `scipy.integrate.solve_ivp`.
+        max_step: longest step, s; by default `MAX_STEP` of each walker's own `time_scale`.
+        rtol, atol: see `scipy.integrate.solve_ivp`.
     """
     from scipy.integrate import solve_ivp  # only now: most uses do not need it
 
-    solve = functools.partial(solve_ivp, method="DOP853", max_step=max_step, rtol=rtol, atol=atol)
-    walks = [_walk(conditions, i, times, duration, solve) for i in range(len(conditions.mass))]
+    solve = functools.partial(solve_ivp, method="DOP853", rtol=rtol, atol=atol)
+    longest = np.full(len(conditions.mass), max_step) if max_step else MAX_STEP * time_scale(conditions)
+    walks = [
+        _walk(conditions, i, times, duration, functools.partial(solve, max_step=longest[i]))
+        for i in range(len(conditions.mass))
+    ]
     most = max((len(walk.touchdown) for walk in walks), default=0)
     result = Walks.empty(len(walks), times, most)
     for i, walk in enumerate(walks):
@@ -53,6 +59,19 @@ def integrate(
         result.takeoff[i, : len(walk.takeoff)] = walk.takeoff
         result.foothold[i, : len(walk.foothold)] = walk.foothold
     return result
+
+
+def time_scale(conditions: Conditions) -> np.ndarray:
+    """Shortest time in which the motion of a walker can change, shape [n], s.
+
+    It is the least of three: that of the mass on both springs, sqrt(m / (k1 + k2)); that of a pendulum as long as a
+    leg, sqrt(l0 / g); and the time in which the walker covers the length of a leg at its initial speed.
+    """
+    spring = np.sqrt(conditions.mass / conditions.stiffness.sum(axis=1))
+    shorter = conditions.rest_length.min(axis=1)
+    speed = np.hypot(conditions.start[:, 2], conditions.start[:, 3])
+    passing = np.divide(shorter, speed, out=np.full_like(speed, np.inf), where=speed > 0)
+    return np.minimum(np.minimum(spring, np.sqrt(shorter / conditions.gravity)), passing)
 
 
 @dataclasses.dataclass
@@ -89,11 +108,7 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
         # never overdue: it is a fall into reach, not being in reach.
         event = _passing([e for e in watched if e != Event.TOUCHDOWN], gaps, motion, state, 0.0, np.inf)
         if event is None:
-            # Samples come from the dense output of the steps that hold one.
-            solution = solve(
-                motion, (time, duration), state, t_eval=times[times >= time],
-                events=[_Terminal(gaps[e], e) for e in watched],
-            )  # fmt: skip
+            solution = _to_next_event(solve, motion, time, duration, state, times, [(gaps[e], e) for e in watched])
             if len(solution.t):
                 x, y, vx, vy = solution.y
                 force = model.ground_force(phase, x, y, span, *rear, *front)
@@ -119,6 +134,36 @@ def _walk(conditions: Conditions, i: int, times: np.ndarray, duration: float, so
         else:
             walk.outcome = model.OUTCOME_OF_EVENT[event]
             return walk
+
+
+def _to_next_event(solve, motion, time, duration, state, times, watched):
+    """The solution of `solve_ivp` up to the first of the watched events, or to the end of the walk.
+
+    Events that it has passed over, because both ends of a step lie on the same side, show at a turning point of their
+    gap. Solving only so far puts the end of a step there, and the event is seen.
+    """
+
+    def up_to(end):
+        # Samples come from the dense output of the steps that hold one.
+        return solve(
+            motion, (time, end), state, t_eval=times[(times >= time) & (times <= end)],
+            events=[_Terminal(*one) for one in watched] + [_Turning(gap, event, motion) for gap, event in watched],
+        )  # fmt: skip
+
+    solution = up_to(duration)
+    turns = sorted(
+        turned
+        for (gap, event), at, states in zip(
+            watched, solution.t_events[len(watched) :], solution.y_events[len(watched) :], strict=True
+        )
+        for turned, there in zip(at, states, strict=True)
+        if model.DIRECTION[event] * gap(*there) > 0.0
+    )
+    for turned in turns:
+        shorter = up_to(turned)
+        if shorter.status == 1:
+            return shorter
+    return solution
 
 
 def _motion(phase, span, mass, rear, front, gravity):
@@ -168,6 +213,20 @@ class _Terminal:
         value = self._gap(*state.tolist())
         # solve_ivp takes a gap that starts at zero and goes nowhere for a crossing.
         return value if value != 0.0 else -self.direction * 1e-300
+
+
+class _Turning:
+    """The moment at which the gap of an event is nearest to it or furthest beyond, and turns back."""
+
+    direction = -1
+
+    def __init__(self, gap, event: Event, motion):
+        self._gap, self._sign, self._motion = gap, model.DIRECTION[event], motion
+
+    def __call__(self, time: float, state: np.ndarray) -> float:
+        # A gap is a polynomial, so a step along the imaginary axis gives its rate exactly.
+        step = [complex(s, 1e-30 * rate) for s, rate in zip(state.tolist(), self._motion(time, state), strict=True)]
+        return self._sign * self._gap(*step).imag * 1e30
 
 
 def _passing(watched, gaps, motion, state, lowest, highest):

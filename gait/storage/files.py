@@ -14,11 +14,14 @@ import os
 import re
 import secrets
 import tempfile
+import time
+import types
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gait.errors import InputError, printable, storage_reason
+from gait.errors import InputError, printable, storage_advice, storage_reason
 from gait.storage.locks import exclusive
 from gait.storage.remote import RemotePath, is_remote
 
@@ -28,9 +31,15 @@ _TEMPORARY = re.compile(r"\.tmp\.[0-9a-f]{16}\..+")
 
 
 def as_path(text: str | AnyPath) -> AnyPath:
-    """The path that a user has given: remote if it has a scheme; file:///folder is the local /folder."""
+    """The path that a user has given: remote if it has a scheme; file:///folder is the local /folder.
+
+    Raises:
+        InputError: if the text is empty.
+    """
     if not isinstance(text, str):
         return text
+    if not text.strip():
+        raise InputError(f"The path of a file or folder is empty. Received: {text!r}. The current folder is '.'.")
     local = text.removeprefix("file://")
     return Path(local) if local.startswith("/") or not is_remote(text) else RemotePath(text)
 
@@ -46,7 +55,7 @@ def storage_errors(folder: AnyPath) -> Iterator[None]:
             raise
         raise InputError(
             f"Cannot write to {folder}: {reason}. What is finished there stays valid: "
-            "make room or choose another folder, then run the same command again."
+            f"{storage_advice(error, 'make room or choose another folder')}, then run the same command again."
         ) from error
 
 
@@ -146,7 +155,7 @@ def append(path: AnyPath, text: str) -> None:
     """Adds to a text file and flushes it to the disk; a remote one is written anew, with its old content."""
     with storage_errors(path.parent):
         if isinstance(path, RemotePath):
-            write_text(path, (path.read_bytes().decode() if path.exists() else "") + text)
+            write_text(path, (path.read_text(encoding="utf-8") if path.exists() else "") + text)
             return
         with path.open("a", encoding="utf-8", newline="") as file:
             file.write(text)
@@ -154,10 +163,29 @@ def append(path: AnyPath, text: str) -> None:
             os.fsync(file.fileno())
 
 
+@contextlib.contextmanager
+def dated_archives() -> Iterator[None]:
+    """Lets ZIP archives, which a model and a checkpoint are, be written at any time.
+
+    Their format has dates from 1980 to 2107 only. A clock that is further off gets the first of these.
+    """
+    clock = zipfile.time  # type: ignore[attr-defined]
+    if 1980 <= clock.localtime().tm_year <= 2107:
+        yield
+        return
+    earliest = time.struct_time((1980, 1, 1, 0, 0, 0, 1, 1, 0))
+    zipfile.time = types.SimpleNamespace(time=clock.time, localtime=lambda at=None: earliest)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        zipfile.time = clock  # type: ignore[attr-defined]
+
+
 def write_text(path: AnyPath, text: str) -> None:
     """Writes a text file, the whole of it or nothing."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        # A path in the text may hold bytes that are no characters of UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def write_json(path: AnyPath, content: dict) -> None:
@@ -169,9 +197,10 @@ def read_json(path: AnyPath, what: str, needed: Iterable[str]) -> dict:
     """The JSON object in a file, which must have the needed keys; an `InputError` calls it `what` if it has not."""
     try:
         content = _shown(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise InputError(
-            f"{path} is not a readable {what} ({error}). Restore it from a copy, or make it anew."
+            f"{path} is not a readable {what} ({reason}). Restore it from a copy, or make it anew."
         ) from error
     missing = [key for key in needed if not isinstance(content, dict) or key not in content]
     if missing or not isinstance(content, dict):
@@ -190,9 +219,9 @@ def unsealed(text: bytes) -> dict | None:
     """The object that `sealed` was given, from its JSON; None unless that is what was written."""
     try:
         content = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
+        if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
+            return None
+    except (ValueError, RecursionError):
         return None
     return _shown(content)
 

@@ -141,9 +141,9 @@ class RemotePath:
         with self.open("rb") as file:
             return file.read()
 
-    def read_text(self) -> str:
+    def read_text(self, encoding: str = "utf-8") -> str:
         """The whole content as text."""
-        return self.read_bytes().decode()
+        return self.read_bytes().decode(encoding)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Deletes the file."""

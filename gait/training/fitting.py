@@ -126,7 +126,7 @@ def _train_locked(run: Run, settings: TrainingSettings, feed: Feed, verbose: int
     best.set_weights(state.best_weights)
     inputs, outputs = feed.input_moments, feed.target_moments
     model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
-    with files.replacing(run.model) as temporary:
+    with files.replacing(run.model) as temporary, files.dated_archives():
         model.save(temporary)
     result = TrainingResult(
         epochs=settings.epochs,

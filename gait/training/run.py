@@ -15,6 +15,7 @@ from gait.scenarios import Scenario
 from gait.scripting import command
 from gait.storage import files
 from gait.storage.files import AnyPath
+from gait.storage.folders import RUN, check_kind
 from gait.training.inputs import add_fixed_noise, scenario_inputs
 from gait.training.saved_model import load_network
 from gait.training.settings import RunConfig as RunConfig
@@ -111,6 +112,7 @@ class Run:
             InputError: if there is no run in the folder or its configuration is not readable.
         """
         if not self.config.exists():
+            check_kind(self.folder, RUN, flag="run")
             train = command("python", "train.py", f"--out={self.folder}")
             raise InputError(f"There is no run at {self.folder}. Train one: {train}")
         needed = ("settings", "inputs", "targets", "samples", "data", "dataset")
@@ -135,7 +137,7 @@ class Run:
 
         anew = "Train again in another --out."
         try:
-            history = pd.read_csv(io.StringIO(self.history.read_text()))
+            history = pd.read_csv(io.StringIO(self.history.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise InputError(f"{self.history} is not a readable history ({error}). {anew}") from error
         if not len(history) or history.isna().any(axis=None) or not {"epoch", "loss", "val_loss"} <= {*history}:
@@ -143,7 +145,8 @@ class Run:
         return history
 
     def check_same(self, config: RunConfig) -> None:
-        """Raises `InputError` if the folder holds a run whose result would be another one."""
+        """Raises `InputError` if the folder holds a dataset, or a run whose result would be another one."""
+        check_kind(self.folder, RUN, flag="out")
         if self.config.exists():
             if differing := self.read_config().differences(config):
                 raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ CACHES = ("memory", "none")
 _CHOICES = {
     "activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "cache": CACHES, "strategy": STRATEGIES,
 }  # fmt: skip
+MOST = {"epochs": 1_000_000, "batch_size": 10**9, "checkpoint_every": 10**9, "layers": 1000, "units": 100_000}
+"""Largest values: a million epochs of the paper's data take a month, and wider or deeper networks fill the memory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +68,17 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "checkpoint_every", "layers", "units"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")
+            if getattr(self, name) > MOST[name]:
+                raise InputError(f"{name} must be at most {MOST[name]:,}. Received: --{name}={getattr(self, name)}.")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(
                     f"{name} must be one of {', '.join(choices)}. Received: --{name}={getattr(self, name)}."
                 )
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InputError(f"The learning rate must be positive. Received: --learning_rate={self.learning_rate}.")
+        if not 1e-12 <= self.learning_rate <= 1e6:
+            raise InputError(
+                f"The learning rate must be positive, 1e-12 to 1e6. Received: --learning_rate={self.learning_rate}."
+            )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"The seed must lie between 0 and 2**32 - 1. Received: --seed={self.seed}.")
 

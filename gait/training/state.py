@@ -137,10 +137,12 @@ class TrainingState(keras.callbacks.Callback):
 
     def _save(self, finished: int) -> None:
         content: dict[str, Any] = {"epoch": finished, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
-        content |= {"history": self._run.history.read_text(), "environment": json.dumps(self._environment)}
+        history = self._run.history.read_text(encoding="utf-8")
+        content |= {"history": history, "environment": json.dumps(self._environment)}
         content |= {f"state_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         content |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
         packed = io.BytesIO()
-        np.savez(packed, **content)
+        with files.dated_archives():
+            np.savez(packed, **content)
         with files.replacing(self._run.checkpoint) as temporary:
             temporary.write_bytes(packed.getvalue() + hashlib.sha256(packed.getvalue()).digest())

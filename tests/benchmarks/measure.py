@@ -62,7 +62,7 @@ class Worker:
         if job.package and installed(job.package) is None:
             self.trouble = MISSING
             return
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, it lives as long as the process
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115, it lives as long as the process
         environment = os.environ | {
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "NUMBA_CACHE_DIR": str(caches / "numba"),

@@ -52,7 +52,8 @@ def circumstances(packages: list[str]) -> str:
     processor = platform.processor() or platform.machine()
     described = Path("/proc/cpuinfo")
     if described.exists():
-        names = [line.split(":")[1].strip() for line in described.read_text().splitlines() if "model name" in line]
+        lines = described.read_text(encoding="utf-8").splitlines()
+        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
         processor = names[0] if names else processor
     found = ", ".join(f"{package} {installed(package) or MISSING}" for package in packages)
     load = f", load {os.getloadavg()[0]:.1f} at the beginning" if hasattr(os, "getloadavg") else ""

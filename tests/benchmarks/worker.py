@@ -16,7 +16,7 @@ def peak_memory() -> int:
     status = Path("/proc/self/status")
     if status.exists():
         # Linux passes the parent's peak on to getrusage of a child process; this one is the child's own.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 

@@ -50,6 +50,7 @@ class Scripts:
             while all threads of the script stand still, so it shows what a kill at that moment would leave.
         refused, reason: kind of call in `watched` that fails, such as "os.mkdir", and the number of its error.
         clock: seconds by which the script's clock is wrong.
+        unread: number of the standard stream, 1 or 2, that is a pipe whose reader has gone.
     """
 
     def __init__(self, folder: Path):
@@ -150,6 +151,10 @@ def become(script: list[str], log: str, fault: dict) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, replacement in enumerate((nothing, written, written)):
         os.dup2(replacement, number)
+    if "unread" in fault:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, fault.pop("unread"))
     if "clock" in fault:
         set_clock(fault.pop("clock"))
     if fault:
@@ -230,8 +235,6 @@ if __name__ == "__main__":
     import matplotlib.backends.backend_agg  # noqa: F401  for the children, who find all this loaded
 
     import gait
-    import gait.data.writing
-    import gait.training.fitting
 
     # Loads the compiled engine.
     gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)

@@ -8,8 +8,10 @@ import numpy as np
 
 from gait.data.manifest import Plan
 from gait.parameters import NAMES, PAPER_PRIORS, Uniform, draw
-from gait.simulation.conditions import RecordingSettings
+from gait.simulation.conditions import Conditions, RecordingSettings
+from gait.simulation.model import TouchdownRule
 from gait.simulation.population import Population
+from gait.simulation.walks import _conditions
 
 SMALL_NETWORK = {"layers": 2, "units": 8}
 """Settings of a training that is about something else: the paper's network takes three times as long to build."""
@@ -19,6 +21,32 @@ def paper_draws(count: int, seed: int) -> dict[str, np.ndarray]:
     """Arguments of `gait.simulate` for raw draws of the paper's priors, walking or not."""
     values = draw(NAMES, PAPER_PRIORS, count, np.random.default_rng(seed))
     return dict(zip(NAMES, values.T, strict=True))
+
+
+def extreme_draws(count: int, rule: TouchdownRule, seed: int) -> Conditions:
+    """Walkers far outside the paper's priors: children and giants with unequal legs, from the Moon to Jupiter.
+
+    Stiffness and speed are drawn relative to weight and leg, so that a share of them walks and the others end in
+    every way.
+    """
+    generator = np.random.default_rng((seed, rule))
+
+    def uniform(low, high, *shape):
+        return generator.uniform(low, high, (count, *shape))
+
+    def log_uniform(low, high):
+        return np.exp(uniform(np.log(low), np.log(high)))
+
+    gravity, mass, rest_length = log_uniform(1.6, 25.0), log_uniform(30.0, 150.0), uniform(0.4, 1.3)
+    stiffness = log_uniform(8.0, 50.0) * mass * gravity / rest_length
+    step_length, angle = rest_length * uniform(0.4, 0.85), np.deg2rad(uniform(62.0, 78.0))
+    return _conditions(
+        mass, stiffness[:, None] * uniform(0.94, 1.06, 2), rest_length[:, None] * uniform(0.97, 1.03, 2),
+        rest_length * uniform(-0.1, 0.1), uniform(0.0, 1.5) * mass * gravity / stiffness,
+        np.sqrt(gravity * rest_length) * uniform(0.15, 0.7), 0.0,
+        step_length if rule == TouchdownRule.STEP_LENGTH else None,
+        angle if rule == TouchdownRule.ANGLE_OF_ATTACK else None, gravity,
+    )  # fmt: skip
 
 
 def small_plan(

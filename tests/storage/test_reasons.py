@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,14 +91,15 @@ def test_a_file_that_windows_keeps_for_another_program():
 
 
 @pytest.mark.parametrize(("number", "ours"), [(errno.ESTALE, False), (errno.ENOENT, False), (errno.EBADF, True)])
-def test_a_path_that_is_only_looked_at(number, ours):
+def test_a_path_that_is_only_looked_at(monkeypatch, number, ours):
     """Outside of all writing, a script ends in a sentence, too."""
 
     def look():
         raise OSError(number, os.strerror(number), "/data/walks")
 
+    monkeypatch.setattr(sys, "argv", ["evaluate.py"])
     with pytest.raises(OSError if ours else SystemExit) as ended:
-        scripting.main(look)(["evaluate.py"])
+        scripting.run(look)
     if not ours:
         assert str(ended.value).startswith("Error: Cannot use /data/walks: ")
 
