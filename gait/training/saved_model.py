@@ -20,12 +20,12 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(("metadata.json", _CONFIG, _WEIGHTS))
 _MODEL = ["InputLayer", "Normalization", "Sequential", "Normalization"]
 """Layers of `gait.training.network.in_physical_units`; the third one is `dense_network`."""
-_WRITTEN = {
+_WRITTEN = (
     ("keras.src.models.functional", "Functional"), ("keras", "Functional"), ("keras", "Sequential"),
     ("keras.layers", "InputLayer"), ("keras.layers", "Normalization"), ("keras.layers", "Dense"),
     ("keras", "DTypePolicy"), ("keras.initializers", "GlorotUniform"), ("keras.initializers", "Zeros"),
     (None, "__keras_tensor__"),
-}  # fmt: skip
+)  # fmt: skip
 """Module and name of all objects that a file may have Keras make."""
 _ACTIVATIONS = ("linear", "silu", "relu", "tanh", "gelu", "elu", "selu")
 """Names by which Keras writes `gait.training.settings.ACTIVATIONS`, and that of the last layer."""
@@ -56,7 +56,7 @@ def load_network(path: Path, inputs: int, outputs: int) -> Any:
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras stumbles over in weights that do not fit
-            raise _StrangeError(f"Keras cannot load it ({error})") from error
+            raise _StrangeError(f"Keras cannot load it ({_one_line(error)})") from error
     except _StrangeError as error:
         raise InputError(
             f"{path} is not a network that train.py has written: {error}. It was not loaded, because a model file can "
@@ -64,17 +64,22 @@ def load_network(path: Path, inputs: int, outputs: int) -> Any:
         ) from error
 
 
+def _one_line(text: object) -> str:
+    """The start of a stranger's text, or of an error that may quote one."""
+    return " ".join(str(text).split())[:200]
+
+
 def _check(path: Path, inputs: int, outputs: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist(), path.stat().st_size)
             config, weights = json.loads(archive.read(_CONFIG)), archive.read(_WEIGHTS)
+        for entry in _objects(config):
+            described = entry.get("module"), entry.get("class_name")
+            if described not in _WRITTEN or entry.get("registered_name") not in (None, described[1]):
+                raise _StrangeError(f"it holds an object {_one_line('.'.join(map(str, described)))}")
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:  # the latter if encrypted, or nested too deeply
-        raise _StrangeError(f"it is no archive with a readable {_CONFIG} ({error})") from error
-    for entry in _objects(config):
-        described = entry.get("module"), entry.get("class_name")
-        if described not in _WRITTEN or entry.get("registered_name") not in (None, entry["class_name"]):
-            raise _StrangeError(f"it holds an object {'.'.join(map(str, described))}")
+        raise _StrangeError(f"it is no archive with a readable {_CONFIG} ({_one_line(error)})") from error
     _check_weights(weights, _sizes(config, inputs, outputs))
 
 
@@ -93,7 +98,7 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
         if not {"class_name", "module", "registered_name", "function"}.isdisjoint(config):
             yield config
         if "activation" in config and config["activation"] not in _ACTIVATIONS:
-            raise _StrangeError(f"it holds an activation {config['activation']!r}")
+            raise _StrangeError(f"it holds an activation {_one_line(config['activation'])}")
     if isinstance(config, dict | list):
         for part in config.values() if isinstance(config, dict) else config:
             yield from _objects(part)
@@ -140,6 +145,6 @@ def _check_weights(content: bytes, expected: list[tuple[int, ...]]) -> None:
         with h5py.File(io.BytesIO(content)) as weights:
             visit(weights)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise _StrangeError(f"its {_WEIGHTS} cannot be read ({error})") from error
+        raise _StrangeError(f"its {_WEIGHTS} cannot be read ({_one_line(error)})") from error
     if sorted(found) != sorted(expected):
         raise _StrangeError("its weights are of other sizes than its layers")
