@@ -28,7 +28,8 @@ def prepare_streams() -> None:
         if hasattr(stream, "reconfigure"):
             # A path can hold bytes that are no characters of UTF-8. A terminal of UTF-8 gets them back as they were.
             utf8 = codecs.lookup(stream.encoding).name == "utf-8"
-            stream.reconfigure(errors="surrogateescape" if utf8 else "replace")
+            with contextlib.suppress(OSError):  # a stream that cannot take anything any more
+                stream.reconfigure(errors="surrogateescape" if utf8 else "replace")
         setattr(sys, name, cast(TextIO, kind(stream)))
 
 

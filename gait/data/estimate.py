@@ -107,7 +107,9 @@ def _room(folder: Path) -> int | None:
         place = place.parent
     with contextlib.suppress(OSError):
         there = sum(path.stat().st_size for path in folder.glob("*.tfrecord"))
-        return shutil.disk_usage(place).free + there
+        disk = shutil.disk_usage(place)
+        if disk.total:  # there is none behind /proc, say, which is for the attempt to write there to find out
+            return disk.free + there
     return None
 
 

@@ -77,7 +77,7 @@ def check(plan, folder, **others):
 def test_what_the_disk_cannot_hold_is_refused_at_once(tmp_path, monkeypatch):
     """The folder need not be there; what it holds of a dataset is as good as free."""
     plan, folder = plan_of(), tmp_path / "new" / "walks"
-    free = dataclasses.make_dataclass("Usage", ["free"])
+    free = dataclasses.make_dataclass("Usage", ["free", ("total", int, 10**12)])
     monkeypatch.setattr(shutil, "disk_usage", lambda place: free(2_000_000_000) if place == tmp_path else free(1e9))
     with pytest.raises(InputError, match=r"about 2.56 GB .* There is room for 2 GB at .*walks. Ask for fewer"):
         check(plan, folder)
