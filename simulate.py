@@ -16,11 +16,10 @@ scripting.begin()  # before anything that takes time
 
 from absl import flags
 
-from gait.data.estimate import Estimate, check_it_fits
+from gait.data.estimate import estimate_in_words
 from gait.data.manifest import AUDITED_RECORDS, FILE, RECORDS_PER_SHARD, Plan, parse_splits
 from gait.errors import printable
 from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, parse_range
-from gait.provenance import cores
 from gait.simulation.channels import CHANNELS
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
@@ -96,9 +95,8 @@ def write(population, settings):
     out = as_path(FLAGS.out)
     check_kind(out, DATASET, flag="out")
     if not (out / FILE).exists():
-        estimate = Estimate.of(plan, FLAGS.audit, FLAGS.workers or cores())
-        check_it_fits(estimate, plan, out, here=FLAGS.cluster is None)
-        print(estimate.sentence(), flush=True)
+        here = FLAGS.cluster is None
+        print(estimate_in_words(plan, out, audit=FLAGS.audit, workers=FLAGS.workers, here=here), flush=True)
     # Only now: TensorFlow takes seconds to load, and a mistyped flag should not.
     with scripting.loading(), scripting.quiet_stderr():
         from gait.data.writing import write_dataset

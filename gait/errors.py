@@ -99,7 +99,7 @@ def storage_reason(error: OSError) -> str | None:
 
 
 def storage_advice(error: OSError, otherwise: str) -> str:
-    """What to do about an error of a path or its storage, before the same command is run again.
+    """Finds what to do about an error of a path or its storage, before the same command is run again.
 
     Args:
         error: any error of a file, a folder or a storage.

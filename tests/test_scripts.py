@@ -2,13 +2,17 @@
 
 import json
 import re
+import shlex
 import struct
+import zipfile
 
 import pytest
 
+from tests.helpers.durability import YEAR, simulate
 from tests.helpers.scripts import ROOT, run_script
 
 SCENARIOS = ("three_parameter", "two_parameter")
+BEFORE_1980 = -50 * YEAR
 
 
 def ok(*arguments):
@@ -24,11 +28,12 @@ def ok(*arguments):
 def experiment(scripts, tmp_path_factory):
     """Simulation, training and evaluation of both scenarios: folder and what was printed.
 
-    One scenario is run in processes of its own, the other in children of one that has loaded everything.
+    One scenario is run in processes of its own, the other in children of one that has loaded everything, with a clock
+    that stands before the first date that a ZIP archive, as a model is one, can have.
     """
 
     def forked(*arguments):
-        ended = scripts.run(*arguments)
+        ended = scripts.run(*arguments, clock=BEFORE_1980)
         assert ended.returncode == 0, ended.output
         return ended.output
 
@@ -46,10 +51,38 @@ def experiment(scripts, tmp_path_factory):
 def test_each_script_says_what_it_did_and_what_comes_next(experiment):
     folder, printed = experiment
     assert "5,000 walks (4,000 train, 500 validation, 500 test) with channels x, y, fx, fy" in printed["simulate"]
+    assert printed["simulate"].startswith("5,000 walks of 15 s are about 12.8 MB and take about ")
     assert "Audit: 2 records" in printed["simulate"]
     assert f"Next: python train.py --data={folder / 'walks'}" in printed["simulate"]
     assert f"Next: python evaluate.py --run={folder / 'two_parameter'}" in printed["two_parameter"]
     assert "Epoch 10/10" in printed["two_parameter"]
+
+
+def test_a_model_of_a_wrong_clock_is_a_model(experiment):
+    """Of the scenario that was trained before 1980; the other one has the date of today."""
+    folder, _ = experiment
+    years = {}
+    for scenario in SCENARIOS:
+        with zipfile.ZipFile(folder / scenario / "model.keras") as model:
+            years[scenario] = {entry.date_time[0] for entry in model.infolist()}
+    assert years[SCENARIOS[0]] <= {1980}
+    assert max(years[SCENARIOS[1]]) > 2020
+
+
+def test_a_dataset_that_has_moved(scripts, experiment):
+    """The message says which flag tells where it is now."""
+    folder, _ = experiment
+    (folder / "walks").rename(folder / "moved")
+    try:
+        ended = scripts.run("evaluate.py", f"--run={folder / 'two_parameter'}")
+        assert ended.returncode == 1
+        assert "which is not there now. If it has moved, say where it is: " in ended.output
+        command = shlex.split(ended.output.strip().rpartition("say where it is: ")[2])
+        assert command == ["python", "evaluate.py", f"--run={folder / 'two_parameter'}", "--data=FOLDER"]
+        ended = scripts.run(*command[1:-1], f"--data={folder / 'moved'}")
+        assert ended.returncode == 0, ended.output
+    finally:
+        (folder / "moved").rename(folder / "walks")
 
 
 def test_run_folder_has_the_files_of_the_contract(experiment):
@@ -134,7 +167,28 @@ def test_the_ratio_posterior_covers_the_truth(experiment):
     [
         (("simulate.py", "--record=10"), "Unknown command line flag 'record'"),
         (("train.py", "surplus"), "There are flags only, written --name=value. Received: surplus"),
-        (("simulate.py", "--records=many"), "flag --records=many"),
+        (("simulate.py", "--records=many"), "flag --records=many: Give a whole number"),
+        (("simulate.py", "--records=1.5"), "flag --records=1.5: Give a whole number"),
+        (("simulate.py", "--records=1e12"), "1,000,000,000,000 walks of 15 s are about 2.56 PB and take about"),
+        (("simulate.py", "--duration=600", "--interval=0.001", "--records=1e9"), "about 9.6 PB and take about"),
+        (("simulate.py", "--seed=-1"), "The seed must not be negative. Received: --seed=-1."),
+        (("simulate.py", "--shards=1e9", "--records=10"), "at most 99,999 files"),
+        (("train.py", "--seed=-1"), "The seed must lie between 0 and 2**32 - 1. Received: --seed=-1."),
+        (("train.py", "--epochs=1e18"), "epochs must be at most 1,000,000"),
+        (("train.py", "--layers=1e18"), "layers must be at most 1,000"),
+        (("train.py", "--units=1e18"), "units must be at most 100,000"),
+        (("train.py", "--batch_size=1e18"), "batch_size must be at most 1,000,000,000"),
+        (("train.py", "--learning_rate=1e300"), "The learning rate must be positive, 1e-12 to 1e6"),
+        (("train.py", "--learning_rate=1e-300"), "The learning rate must be positive, 1e-12 to 1e6"),
+        (("train.py", "--data="), "flag --data=: Its path is empty"),
+        (("evaluate.py", "--run="), "flag --run=: Its path is empty"),
+        (("evaluate.py", "--scenario=weighed", "--out="), "flag --out=: Its path is empty"),
+        (("evaluate.py", "--scenario=weighed", "--seed=-1"), "flag --seed=-1: Give a whole number that is at least 0"),
+        (("evaluate.py", "--scenario=two_parameter", "--noise=x:1e300,y:1"), "1e-09 to 1e+09. Received: x:1e+300"),
+        (
+            ("evaluate.py", "--scenario=two_parameter", "--noise=x:1e-300,y:1"),
+            "1e-09 to 1e+09. Received: x:1e-300",
+        ),
         (("simulate.py", "--engine=euler"), "value should be one of <taylor|scipy>"),
         (("simulate.py", "--mass=75,60"), "The range of mass is empty"),
         (("simulate.py", "--mass=-60,75"), "The range of mass must be positive"),
@@ -160,6 +214,28 @@ def test_bad_input_is_explained(scripts, tmp_path, arguments, message):
     assert "Traceback" not in ended.output
     assert message in ended.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("script", ["simulate.py", "train.py"])
+def test_an_empty_out_is_no_folder(scripts, script):
+    """It would be the current one."""
+    ended = scripts.run(script, "--out=")
+    assert ended.returncode == 1
+    assert "flag --out=: Its path is empty. Give one, or leave out the flag." in ended.output
+
+
+@pytest.mark.parametrize("unread", [1, 2])
+def test_a_simulation_whose_output_nobody_reads(scripts, tmp_path, unread):
+    """Progress that nobody sees is no reason to stop; output that nobody reads is, but a quiet one."""
+    ended = scripts.run(*simulate(tmp_path / "walks"), unread=unread)
+    assert ended.returncode == (141 if unread == 1 else 0)
+    assert "Traceback" not in ended.output
+    assert (tmp_path / "walks" / "manifest.json").exists() == (unread == 2)
+
+
+def test_the_audit_shows_its_progress(scripts, tmp_path):
+    ended = scripts.run(*simulate(tmp_path / "walks"), "--audit=3")
+    assert re.search(r"Audit: 100%.* 3/3 ", ended.output)
 
 
 @pytest.mark.parametrize(

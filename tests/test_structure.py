@@ -15,8 +15,8 @@ import pytest
 from tests.helpers.scripts import ROOT
 
 LADDER = [
-    "errors", "parameters", "scenarios", "provenance", "scripting", "storage", "identifiability", "simulation", "data",
-    "inference", "limits", "diagnostics", "report", "training", "evaluation",
+    "errors", "parameters", "scenarios", "provenance", "streams", "scripting", "storage", "identifiability",
+    "simulation", "data", "inference", "limits", "diagnostics", "report", "training", "evaluation",
 ]  # fmt: skip
 """Lowest first: a module imports only what stands before it."""
 INSIDE = {
@@ -291,6 +291,55 @@ def test_an_error_of_any_kind_is_caught_with_a_reason():
                 if re.search(r"\b(Base)?Exception\b", kinds) and "#" not in lines[node.lineno - 1]:
                     unexplained.append(f"{name_of(path)}, line {node.lineno}")
     assert unexplained == []
+
+
+def texts_without_encoding(text: str) -> list[str]:
+    """Calls in a module that read or write text in whatever encoding a machine prefers; ruff finds only some."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
+        words = [ast.unparse(word) for word in node.args] + [keywords.get("mode", "")]
+        opens = name in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile") and not (
+            ast.unparse(node.func) == "os.open" or any(re.fullmatch("'[rwax+]*b[+]?'", word) for word in words)
+        )
+        runs = name in ("run", "Popen", "check_output") and {"text", "universal_newlines"} & {*keywords}
+        if (opens or runs or name in ("read_text", "write_text")) and "encoding" not in keywords:
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_text_files_have_an_encoding():
+    """On Windows, and where the language of the system says so, it would be another one."""
+    found = []
+    for path in [*MODULES, *(ROOT / script for script in SCRIPTS)]:
+        for call in texts_without_encoding(path.read_text(encoding="utf-8")):
+            # Our own function of that name has one in it, and an archive and a remote file hold bytes.
+            if not call.startswith(("files.write_text(", "write_text(")):
+                found.append(f"{path.name}: {call}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("code", "lacks"),
+    [
+        ("path.open()", True),
+        ("path.open('w')", True),
+        ("open(path, mode='r')", True),
+        ("path.open('rb')", False),
+        ("path.open('a', encoding='utf-8', newline='')", False),
+        ("os.open(path, os.O_RDONLY)", False),
+        ("self.history.read_text()", True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ("subprocess.run(command, text=True)", True),
+        ("subprocess.run(command)", False),
+    ],
+)
+def test_texts_without_encoding_are_found(code, lacks):
+    """Negative control of the test above."""
+    assert bool(texts_without_encoding(code)) == lacks
 
 
 # Docstrings ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gait.data.manifest import Plan
 from gait.errors import InputError
+from gait.provenance import cores
 from gait.storage.files import AnyPath
 
 MOST_SHARDS = 99_999
@@ -66,15 +67,20 @@ class Estimate:
         )
 
 
-def check_it_fits(estimate: Estimate, plan: Plan, folder: AnyPath, *, here: bool = True) -> None:
-    """Raises `InputError` if a dataset cannot be finished: too many files, too large for the disk or too slow.
+def estimate_in_words(plan: Plan, folder: AnyPath, *, audit: int, workers: int | None, here: bool = True) -> str:
+    """Says how large a dataset will be, and how long it will take.
 
     Args:
-        estimate: its size and time.
         plan: contents of the dataset.
         folder: where it is to be written; what it holds of a dataset is as good as free.
+        audit: number of records that the reference engine integrates again.
+        workers: shards in work at the same time; by default one a core.
         here: whether this machine writes it, and no cluster.
+
+    Raises:
+        InputError: if it is too large for the disk, would take a year, or has too many files.
     """
+    estimate = Estimate.of(plan, max(0, audit), max(1, min(workers or cores(), cores())))
     room = _room(folder) if isinstance(folder, Path) else None
     if room is not None and estimate.size > room:
         raise InputError(
@@ -91,6 +97,7 @@ def check_it_fits(estimate: Estimate, plan: Plan, folder: AnyPath, *, here: bool
             f"{estimate.sentence()} A split has at most {MOST_SHARDS:,} files, so these would be too many: "
             f"{plan.shard_count:,}. Ask for fewer --records, or give a smaller number as --shards."
         )
+    return estimate.sentence()
 
 
 def _room(folder: Path) -> int | None:
@@ -100,7 +107,9 @@ def _room(folder: Path) -> int | None:
         place = place.parent
     with contextlib.suppress(OSError):
         there = sum(path.stat().st_size for path in folder.glob("*.tfrecord"))
-        return shutil.disk_usage(place).free + there
+        disk = shutil.disk_usage(place)
+        if disk.total:  # there is none behind /proc, say, which is for the attempt to write there to find out
+            return disk.free + there
     return None
 
 

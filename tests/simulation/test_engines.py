@@ -1,5 +1,6 @@
 """The two engines: order of convergence, events, agreement, and the arguments of `gait.simulate`."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from gait.simulation.taylor import events, lanes, layout
 from gait.simulation.taylor.layout import LANES, ORDER, ROW
 from gait.simulation.walks import _conditions
 from tests.helpers import plain_taylor
-from tests.helpers.walks import paper_draws
+from tests.helpers.walks import extreme_draws, paper_draws
 
 ENGINES = ("taylor", "scipy")
 A_WALK = dict(mass=70.0, stiffness=9000.0, rest_length=0.7, x0=0.02, y0=0.07, vx0=0.8, step_length=0.5)
@@ -30,6 +31,12 @@ A_SHORT_FLIGHT = dict(
 
 def conditions(*, x0=0.0, y0=0.0, vx0, vy0=0.0, step_length, mass, stiffness, rest_length):
     return _conditions(mass, stiffness, rest_length, x0, y0, vx0, vy0, step_length, None, 10.0)
+
+
+@pytest.fixture
+def blind_to_turning_points(monkeypatch):
+    """Makes the reference look at the ends of its steps only."""
+    monkeypatch.setattr(reference._Turning, "__call__", lambda turning, time, state: 1.0)
 
 
 # Order of convergence ------------------------------------------------------------------------
@@ -135,6 +142,40 @@ def test_engines_agree_on_100_records():
 @pytest.mark.slow
 def test_engines_find_the_same_outcome_on_2000_raw_draws():
     compare(2000, seed=7, max_step=0.002, rtol=1e-11)
+
+
+DURATION = 10.0
+
+
+def disagreements(given):
+    """Numbers of the walkers of which the engines tell different outcomes, apart from those at a bifurcation."""
+    times = RecordingSettings(DURATION).times
+    outcomes = [engine(given, times, DURATION).outcome for engine in (taylor.integrate, reference.integrate)]
+    (numbers,) = np.nonzero(outcomes[0] != outcomes[1])
+    return [i for i in numbers.tolist() if not at_a_bifurcation(one_of(given, i), outcomes[0][i], outcomes[1][i])]
+
+
+def one_of(given, i):
+    names = (field.name for field in dataclasses.fields(given) if field.name != "rule")
+    return dataclasses.replace(given, **{name: getattr(given, name)[i : i + 1] for name in names})
+
+
+def at_a_bifurcation(walker, *outcomes):
+    """Whether changes of the initial height by rounding errors lead one engine to all of the outcomes."""
+    start = np.repeat(walker.start, 401, axis=0)
+    start[:, 1] *= 1.0 + np.linspace(-1e-13, 1e-13, 401)
+    names = (field.name for field in dataclasses.fields(walker) if field.name not in ("rule", "start"))
+    many = dataclasses.replace(
+        walker, start=start, **{name: np.repeat(getattr(walker, name), 401, axis=0) for name in names}
+    )
+    return {*outcomes} <= {*taylor.integrate(many, np.zeros(1), DURATION).outcome.tolist()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", TouchdownRule)
+def test_engines_find_the_same_outcome_of_extreme_walkers(rule):
+    """2,500 of each rule, with unequal legs, at gravities from 1.6 to 25 m/s²."""
+    assert disagreements(extreme_draws(2500, rule, seed=20)) == []
 
 
 @pytest.mark.slow
@@ -275,12 +316,41 @@ def test_a_leg_that_leaves_and_comes_back_is_a_flight(engine):
     assert gait.simulate(**A_SHORT_FLIGHT, engine=engine).outcome[0] == Outcome.FLIGHT
 
 
-def test_unbounded_scipy_steps_miss_that_flight():
-    """Negative control: why the reference bounds its steps."""
-    walk = reference.integrate(
-        conditions(**A_SHORT_FLIGHT), np.array([0.0]), 15.0, max_step=np.inf, rtol=1e-9, atol=1e-10
-    )
-    assert walk.outcome[0] == Outcome.WALKED
+def short_flight(**options):
+    """Outcome of a walk with one short flight, by the reference."""
+    return reference.integrate(conditions(**A_SHORT_FLIGHT), np.array([0.0]), 15.0, **options).outcome[0]
+
+
+UNBOUNDED = dict(max_step=np.inf, rtol=1e-9, atol=1e-10)
+
+
+def test_the_turning_point_of_a_gap_shows_a_flight_within_one_step():
+    assert short_flight(**UNBOUNDED) == Outcome.FLIGHT
+
+
+def test_steps_that_look_at_their_ends_only_miss_that_flight(blind_to_turning_points):
+    """Negative control: why the reference watches turning points, and bounds its steps."""
+    assert short_flight(**UNBOUNDED) == Outcome.WALKED
+    assert short_flight() == Outcome.FLIGHT
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_the_longest_step_is_a_share_of_the_time_that_the_walker_takes(factor):
+    """Were every length the same and time to run faster, so would the steps."""
+    walker = conditions(**A_WALK)
+    faster = dataclasses.replace(
+        walker, stiffness=walker.stiffness * factor**2, gravity=walker.gravity * factor**2,
+        start=walker.start * np.array([1.0, 1.0, factor, factor]),
+    )  # fmt: skip
+    np.testing.assert_allclose(reference.time_scale(faster), reference.time_scale(walker) / factor)
+    assert reference.time_scale(walker)[0] == pytest.approx(np.sqrt(70.0 / 18_000))
+
+
+@pytest.mark.parametrize(
+    ("change", "scale"), [({"stiffness": 1.0}, np.sqrt(0.07)), ({"stiffness": 1.0, "vx0": 70.0}, 0.01)]
+)
+def test_the_pendulum_and_the_speed_count_where_they_are_faster_than_the_spring(change, scale):
+    assert reference.time_scale(conditions(**A_WALK | change))[0] == pytest.approx(scale)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
