@@ -7,7 +7,6 @@ inputs shows how much of the truth they have missed. The ceiling from samples sa
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +28,7 @@ class SampledScore:
         r2: coefficient of determination of the estimates; `r2_interval`: its 95 % interval.
         ceiling_interval: 95 % interval of the highest possible R². The lower end is shown, the upper end extrapolated.
         gap_interval: 95 % interval of what the estimates lack in R², from the same samples.
+        without_estimates: 95 % interval of the highest possible R², from the inputs alone.
         verdict: verdict on the network.
     """
 
@@ -38,6 +38,7 @@ class SampledScore:
     r2_interval: Interval
     ceiling_interval: Interval
     gap_interval: Interval
+    without_estimates: Interval
     verdict: Recovery
 
     @property
@@ -45,32 +46,49 @@ class SampledScore:
         """Cause that keeps R² from 1: unknown unless the samples show it."""
         return verdicts.limited_by(self.verdict, self.ceiling_interval[1] >= RECOVERED_R2)
 
+    @property
+    def may_leak(self) -> bool:
+        """Whether the estimates know more than the inputs alone seem to tell."""
+        return self.ceiling_interval[0] > self.without_estimates[1] + TOLERANCE
+
     def sentence(self) -> str:
         """The verdict in plain words, with what to do."""
-        reached = f"R² {self.r2:.3f} (95 % interval {_ends(self.r2_interval)})"
         low, high = self.ceiling_interval
-        at_least = f"At least R² {low:.3f} is possible: a plain regression on the same inputs corrects the estimates"
-        if self.verdict == Recovery.RECOVERED:
-            return f"{self.target} is recovered: {reached}."
-        if self.limited_by == Limit.NETWORK:
-            return (
-                f"{self.target} is limited by the network: {reached}. {at_least} that far. "
-                "Train longer, or on more records."
+        limits = {
+            Limit.NOTHING: "recovered",
+            Limit.NETWORK: "limited by the network",
+            Limit.BOTH: "limited by data and network",
+            Limit.DATA: "limited by the data",
+            Limit.UNKNOWN: "undecided",
+        }
+        lacking = (
+            f"It lacks at least {self.gap_interval[0]:.4f}: by that much, a plain regression on the same inputs "
+            "improves the estimates."
+        )
+        reasons = {
+            Limit.NOTHING: "",
+            Limit.NETWORK: f"{lacking} Train longer, or on more records.",
+            Limit.BOTH: f"{lacking} No estimator is likely to exceed {high:.4f}. Longer training can close the first "
+            "gap. Only more or better measurements can close the second.",
+            Limit.DATA: f"No estimator is likely to exceed {high:.4f}, and a better network could add at most "
+            f"{self.gap_interval[1]:.4f}. Measure more, or with less noise.",
+            Limit.UNKNOWN: f"The highest possible R² lies between {low:.4f} and {high:.4f}. {self.n:,} samples do not "
+            "show whether the data or the network set the limit. Give more samples.",
+        }
+        caution = (
+            f"The inputs alone seem to allow no more than {self.without_estimates[1]:.4f}. Either the network has seen "
+            "these samples in training, or it knows a function too fine for so few samples to show."
+        )
+        return " ".join(
+            filter(
+                None,
+                (
+                    f"{self.target} is {limits[self.limited_by]}: R² {self.r2:.4f} "
+                    f"(95 % interval {self.r2_interval[0]:.4f} to {self.r2_interval[1]:.4f}).",
+                    reasons[self.limited_by],
+                    caution if self.may_leak else "",
+                ),
             )
-        if self.limited_by == Limit.BOTH:
-            return (
-                f"{self.target} is limited by data and network: {reached}. {at_least} that far. "
-                f"No estimator is likely to exceed {high:.3f}. Training can close the first gap, only other "
-                "measurements the second."
-            )
-        if self.limited_by == Limit.DATA:
-            return (
-                f"{self.target} is limited by the data: {reached}. No estimator is likely to exceed {high:.3f}. "
-                f"A better network could add at most {self.gap_interval[1]:.3f}. Measure something else in addition."
-            )
-        return (
-            f"{self.target} is undecided: {reached}. The highest possible R² lies between {low:.3f} and {high:.3f}. "
-            f"{self.n:,} samples do not show whether the data or the network set the limit. Give more samples."
         )
 
     def to_dict(self) -> dict:
@@ -102,27 +120,25 @@ def judge(inputs, targets, estimates, *, names: Sequence[str] | None = None, see
     Source: `gait.identifiability.samples`.
     """
     found = ceiling(targets, inputs, estimates=estimates, names=names, seed=seed)
+    without = ceiling(targets, inputs, names=names, seed=seed)
     truth, guesses = (np.asarray(values, float).reshape(len(values), -1) for values in (targets, estimates))
-    return {name: _score(truth[:, t], guesses[:, t], entry) for t, (name, entry) in enumerate(found.items())}
+    return {
+        name: _score(truth[:, t], guesses[:, t], entry, without[name].interval)
+        for t, (name, entry) in enumerate(found.items())
+    }
 
 
-def _score(truth: np.ndarray, estimate: np.ndarray, found: SampledCeiling) -> SampledScore:
+def _score(truth: np.ndarray, estimate: np.ndarray, found: SampledCeiling, without: Interval) -> SampledScore:
     r2, low, high = r2_with_interval(truth, estimate)
     verdict = _verdict(len(truth), (low, high), found.interval, found.gap_interval)
-    return SampledScore(found.name, len(truth), r2, (low, high), found.interval, found.gap_interval, verdict)
+    return SampledScore(found.name, len(truth), r2, (low, high), found.interval, found.gap_interval, without, verdict)
 
 
 def _verdict(records: int, r2: Interval, possible: Interval, gap: Interval) -> Recovery:
-    """The verdict of `gait.diagnostics.verdicts.judge`, as far as a ceiling between two ends supports it."""
+    """Decides like `gait.diagnostics.verdicts.judge`, for a ceiling of which only two ends are known."""
     if max(r2[0], possible[0]) >= RECOVERED_R2:
-        return verdicts.judge(records, r2, gap, Ceiling(1.0, 0.0, ""), exact=True)
-    if possible[1] >= RECOVERED_R2:  # it may be recoverable, or not
-        return Recovery.BELOW_CEILING if gap[0] > TOLERANCE else Recovery.UNDETERMINED
-    verdict = verdicts.judge(records, r2, gap, Ceiling(possible[1], math.nan, ""), exact=True)
-    # Only what the data withhold for sure outweighs what the network may lack.
-    outweighed = verdict == Recovery.AT_CEILING and gap[1] >= 1.0 - possible[1]
-    return Recovery.UNDETERMINED if outweighed else verdict
-
-
-def _ends(interval: Interval) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"
+        return verdicts.judge(records, r2, gap, Ceiling(1.0, 0.0, "Samples show it."), exact=True)
+    if gap[0] > TOLERANCE:
+        return Recovery.BELOW_CEILING
+    # What the data withhold for sure outweighs what the network may lack.
+    return Recovery.AT_CEILING if gap[1] < 1.0 - possible[1] else Recovery.UNDETERMINED

@@ -149,9 +149,10 @@ def _roles(path: AnyPath, header: list[str]) -> tuple[tuple[str, ...], tuple[str
         )
     estimates = [name for name in header if name.endswith(ESTIMATE) and name != ESTIMATE]
     names = tuple(name.removesuffix(ESTIMATE) for name in estimates)
+    if len(header) == 1:
+        raise InputError(f"{path} has a single column. {RULE}. {received}. Separate the columns by commas.")
     if not names:
-        hint = " Separate the columns by commas." if len(header) == 1 else ""
-        raise InputError(f"{path} has no column that ends in {ESTIMATE}. {RULE}. {received}.{hint}")
+        raise InputError(f"{path} has no column that ends in {ESTIMATE}. {RULE}. {received}. Add it.")
     alone = [name for name in names if name not in header]
     if alone:
         raise InputError(

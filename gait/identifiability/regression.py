@@ -34,6 +34,8 @@ _WORTHWHILE = 0.97
 _KEPT = 0.05
 """Share of the squared distance that is measured along the inputs as they came, so that none is overlooked for ever."""
 _NEIGHBOURS = np.array([4, 8, 16, 32])
+_TRIED = 1500
+"""Points at which it is tried whether neighbours help."""
 
 
 def components(inputs: np.ndarray) -> np.ndarray:
@@ -162,11 +164,12 @@ def _neighbours(points, residual, generator) -> Predictor | None:
     """Mean residual of as many nearest neighbours as lowers the error most surely, None if that may be chance."""
     points = points + 1e-9 * points.std(axis=0) * generator.standard_normal(points.shape)  # breaks ties
     tree = cKDTree(points)
-    others = np.asarray(tree.query(points, _NEIGHBOURS[-1] + 1)[1])[:, 1:]
-    means = np.cumsum(residual[others], axis=1)[:, _NEIGHBOURS - 1] / _NEIGHBOURS
-    gain = residual[:, None] ** 2 - (residual[:, None] - means) ** 2
-    sure = gain.mean(axis=0) - 2.0 * gain.std(axis=0) / np.sqrt(len(residual))
-    count = int(_NEIGHBOURS[np.argmax(sure)])
+    tried, counts = residual[:_TRIED, None], _NEIGHBOURS[max(len(residual), 8) >= 2 * _NEIGHBOURS]
+    others = np.asarray(tree.query(points[:_TRIED], counts[-1] + 1)[1])[:, 1:]
+    means = np.cumsum(residual[others], axis=1)[:, counts - 1] / counts
+    gain = tried**2 - (tried - means) ** 2
+    sure = gain.mean(axis=0) - 2.0 * gain.std(axis=0) / np.sqrt(len(tried))
+    count = int(counts[np.argmax(sure)])
     if not sure.max() > 0.0:
         return None
     return lambda new: residual[np.asarray(tree.query(new, count)[1])].mean(axis=1)

@@ -29,8 +29,8 @@ from gait.identifiability.regression import components, fit
 FEWEST_SAMPLES = 200
 MOST_SAMPLES = 20_000
 """Most samples that are used, chosen at random. With more, time grows faster than precision."""
-SLOW, SLOWEST = 1.0 / (2.0 ** (1 / 4) - 1.0), 1.0 / (2.0 ** (1 / 10) - 1.0)
-"""What is still to be learned, in units of the gain from the last doubling of samples, if errors fall with n^(-1/4) or
+SLOW, SLOWEST = 1.0 / (2.0 ** (1 / 3) - 1.0), 1.0 / (2.0 ** (1 / 10) - 1.0)
+"""What is still to be learned, in units of the gain from the last doubling of samples, if errors fall with n^(-1/3) or
 n^(-1/10). The upper end always allows for the former, and up to the latter if gains do not shrink as fast."""
 WIDE = 0.2
 """Width of an interval of S that calls for a warning."""
@@ -122,6 +122,8 @@ def _checked(targets, inputs, names) -> tuple[np.ndarray, np.ndarray, tuple[str,
             "Targets have shape [n] or [n, t] and inputs [n] or [n, ...], with the same n. "
             f"Received: {list(y.shape)} and {list(x.shape)}. Give one row for each sample in both."
         )
+    if len(y) < FEWEST_SAMPLES:
+        raise InputError(f"A ceiling needs at least {FEWEST_SAMPLES} samples. Received: {len(y)}. Give more.")
     y, x = y.reshape(len(y), -1), x.reshape(len(x), -1)
     names = tuple(names) if names is not None else tuple(f"target_{i}" for i in range(y.shape[1]))
     if len(names) != y.shape[1] or len(set(names)) < len(names):
@@ -129,8 +131,6 @@ def _checked(targets, inputs, names) -> tuple[np.ndarray, np.ndarray, tuple[str,
             f"Every target needs a name of its own. Received: {len(names)} names ({', '.join(names)}) for "
             f"{y.shape[1]} targets. Give as many names as targets has columns."
         )
-    if len(y) < FEWEST_SAMPLES:
-        raise InputError(f"A ceiling needs at least {FEWEST_SAMPLES} samples. Received: {len(y)}. Simulate more.")
     if not (np.isfinite(y).all() and np.isfinite(x).all()):
         missing = int((~np.isfinite(y)).any(axis=1).sum()), int((~np.isfinite(x)).any(axis=1).sum())
         raise InputError(
@@ -209,11 +209,9 @@ def _interval(explained: np.ndarray, spread: np.ndarray) -> tuple[float, float, 
     last, gain, before = shares[2], shares[2] - shares[1], shares[1] - shares[0]
     low = min(max(last - _NORMAL * error(0.0, 0.0, 1.0), 0.0), 1.0)
     high = max(after(0.0), after(1.0), after(SLOW))
-    noise = error(0.0, -1.0, 1.0)
-    if gain > 2.0 * noise:
+    if gain > 2.0 * error(0.0, -1.0, 1.0):
         # Gains that shrink by a factor q with each doubling add up to q / (1 - q) of the last one.
-        shrinking = (gain + noise) / max(before - error(-1.0, 1.0, 0.0), gain + noise)
-        high = max(high, after(min(shrinking / max(1.0 - shrinking, 1e-9), SLOWEST)))
+        high = max(high, after(min(gain / max(before - gain, 1e-9), SLOWEST)))
     high = 1.0 if high > RESOLVED else max(high, 0.0)
     return min(max(float(last + max(gain, 0.0)), low), high), low, high
 

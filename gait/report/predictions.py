@@ -19,7 +19,7 @@ def predictions_table(scores: Mapping[str, SampledScore]) -> str:
     rows = [("target", "R²", "95 % interval", "possible", "limited by")]
     for name, entry in scores.items():
         rows.append(
-            (name, f"{entry.r2:.3f}", _ends(entry.r2_interval), _ends(entry.ceiling_interval), str(entry.limited_by))
+            (name, f"{entry.r2:.4f}", _ends(entry.r2_interval), _ends(entry.ceiling_interval), str(entry.limited_by))
         )
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return "\n".join(
@@ -61,4 +61,4 @@ def predictions_report(scores: Mapping[str, SampledScore], inputs: Sequence[str]
 
 
 def _ends(interval: Interval) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"
+    return f"{interval[0]:.4f} to {interval[1]:.4f}"
