@@ -1,6 +1,8 @@
 from . import identifiability as identifiability
 from .data.dataset import Dataset as Dataset
 from .data.dataset import open_dataset as open_dataset
+from .diagnostics.sampled import SampledScore as SampledScore
+from .diagnostics.sampled import judge as judge
 from .errors import InputError as InputError
 from .inference.ratio import RatioPosterior as RatioPosterior
 from .report.calibration import plot_ratio_calibration as plot_ratio_calibration

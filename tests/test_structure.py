@@ -22,7 +22,8 @@ LADDER = [
 INSIDE = {
     "storage": ["remote", "locks", "files", "folders"],
     "identifiability": [
-        "wording", "derivatives", "linearisation", "symmetries", "combinations", "findings", "analysis", "samples",
+        "wording", "derivatives", "linearisation", "symmetries", "combinations", "findings", "analysis", "regression",
+        "samples",
     ],
     "simulation": [
         "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population", "forward_model",
@@ -30,10 +31,12 @@ INSIDE = {
     "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
     "inference": ["estimated_ratio", "ratio"],
     "limits": ["ceilings", "analysis", "design"],
-    "diagnostics": ["verdicts", "scores", "calibration"],
-    "report": ["style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery"],
+    "diagnostics": ["verdicts", "scores", "sampled", "calibration"],
+    "report": [
+        "style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery", "predictions",
+    ],
     "training": ["inputs", "settings", "saved_model", "run", "feed", "network", "state", "fitting"],
-    "evaluation": ["walk", "before_training", "after_training"],
+    "evaluation": ["walk", "before_training", "after_training", "predictions"],
 }  # fmt: skip
 """Likewise within a folder."""
 LIBRARIES = {

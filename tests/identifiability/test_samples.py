@@ -1,16 +1,22 @@
-"""The ceiling from samples alone: closed forms, coverage of its interval, controls, and the walker."""
+"""The ceiling from samples alone: exact values, coverage of its interval, controls, and the walker."""
+
+from functools import cache
 
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
-from scipy.stats import norm
+from scipy.special import sici
+from scipy.stats import norm, t
 
 from gait import InputError
+from gait.identifiability.regression import components, fit
 from gait.identifiability.samples import ceiling
-from gait.parameters import NAMES, SUBJECT, derive, named
+from gait.inference.ratio import RatioPosterior
+from gait.parameters import NAMES, PAPER_PRIORS, SUBJECT, derive, named
 from gait.simulation.channels import observe
 from gait.simulation.conditions import Conditions, RecordingSettings
 from gait.simulation.population import Population, walk_records
+
+# Distributions with known ceilings: targets and inputs of n samples -------------------------------------------
 
 
 def square(generator, n):
@@ -38,80 +44,236 @@ def identity(generator, n):
     return theta, theta
 
 
+SIX_VARIANCE = 0.5 - sici(6.0)[0] / 12 + (0.5 + np.sin(4) * np.sin(2) / 16) / 3 + 1 / 45
+"""Variance of the signal below: E sin²(3ab) + E c² E cos²(2d + e) + Var(f²) / 4, for uniform a to f."""
+
+
 def six_dimensions(generator, n):
     """A curved function of six inputs, and as much noise."""
     x = generator.uniform(-1, 1, (n, 6))
     signal = np.sin(3 * x[:, 0] * x[:, 1]) + x[:, 2] * np.cos(2 * x[:, 3] + x[:, 4]) + 0.5 * x[:, 5] ** 2
-    return signal + signal.std() * generator.standard_normal(n), x
+    return signal + np.sqrt(SIX_VARIANCE) * generator.standard_normal(n), x
 
 
-FLOORS = [
-    (square, 0.0, 0.25),
-    (junk, 0.0, 0.0),
-    (linear_gaussian, 0.5, None),
-    (log_ratio, 1 - 0.02769 / 0.04, None),
-    (identity, 1.0, 1.0),
-    (six_dimensions, 0.5, None),
-]
-CASES = pytest.mark.parametrize(("case", "s", "xi"), FLOORS, ids=[case.__name__ for case, _, _ in FLOORS])
+def heavy_tailed_noise(generator, n):
+    """One input, with noise of no finite variance."""
+    theta = 2.0 * generator.standard_normal(n)
+    return theta, theta + generator.standard_t(2, n)
 
 
-def only(targets, inputs, seed=0):
-    return ceiling(targets, inputs, seed=seed)["target_0"]
+def frequency_among_nuisances(generator, n):
+    """Recordings of an oscillation with unknown amplitude, phase and offset, which leave no doubt about frequency."""
+    amplitude, phase, offset = (
+        draw[:, None]
+        for draw in (generator.uniform(0.5, 2, n), generator.uniform(0, 2 * np.pi, n), generator.standard_normal(n))
+    )
+    frequency = generator.uniform(4, 12, n)
+    return frequency, offset + amplitude * np.sin(frequency[:, None] * np.linspace(0, 1, 25) + phase)
+
+
+def twenty_dimensions(generator, n):
+    """A sum of twenty inputs, and as much noise."""
+    x = generator.standard_normal((n, 20))
+    return x.sum(axis=1) + np.sqrt(20) * generator.standard_normal(n), x
+
+
+def ties(generator, n):
+    """Four values of the input, noise in whole numbers: Var(k) = 1.25."""
+    k = generator.integers(0, 4, n)
+    return k + np.round(generator.standard_normal(n)), k
+
+
+def heteroscedastic(generator, n):
+    """sin(3a) with noise of spread 1.2 + b: variances 1/2 - sin(6)/12 and 1.2² + 1/3."""
+    x = generator.uniform(-1, 1, (n, 2))
+    return np.sin(3 * x[:, 0]) + (1.2 + x[:, 1]) * generator.standard_normal(n), x
+
+
+def walkers_ratio(generator, n):
+    """Mass from stiffness to mass, over the ranges of the paper."""
+    m, k = generator.uniform(60, 75, n), generator.uniform(8000, 10_000, n)
+    return m, k / m
+
+
+def heavy_tailed_target(generator, n):
+    """exp(a + b), a known, both of variance 1/4: (exp(1/4) - 1) / (exp(1/2) - 1)."""
+    x = 0.5 * generator.standard_normal(n)
+    return np.exp(x + 0.5 * generator.standard_normal(n)), x
+
+
+def two_humps(generator, n):
+    """A square in noise: two values of theta fit below 1, one above."""
+    theta = generator.uniform(-1, 2, n)
+    return theta, theta**2 + 0.05 * generator.standard_normal(n)
+
+
+@cache
+def by_quadrature(case):
+    """1 - E Var(theta | x) / Var(theta) = Var(E(theta | x)) / Var(theta) over grids of theta and x."""
+    if case is heavy_tailed_noise:
+        theta, u = np.linspace(-14, 14, 1401), np.linspace(-1, 1, 8002)[1:-1]
+        prior, x = norm.pdf(theta / 2), 12 * u / (1 - u**2)  # to infinity
+        likelihood = lambda x: t.pdf(x[:, None] - theta, 2)  # noqa: E731
+    else:
+        theta, x = np.linspace(-1, 2, 3001), np.linspace(-0.5, 4.5, 4001)
+        prior = np.where(abs(theta - 0.5) < 1.4999, 1.0, 0.5)
+        likelihood = lambda x: norm.pdf(x[:, None], theta**2, 0.05)  # noqa: E731
+    prior = prior / prior.sum()
+    centred = theta - prior @ theta
+    joint = np.concatenate(
+        [likelihood(part) @ np.stack([prior, prior * centred], axis=1) for part in np.array_split(x, 8)]
+    )
+    density, moment = joint.T
+    assert np.trapezoid(density, x) == pytest.approx(1.0, abs=1e-3)
+    return float(np.trapezoid(moment**2 / np.maximum(density, 1e-300), x) / (prior @ centred**2))
+
+
+WHOLE = np.arange(-12, 13)
+ROUNDED = float(WHOLE**2 @ (norm.cdf(WHOLE + 0.5) - norm.cdf(WHOLE - 0.5)))  # variance of a rounded normal number
+SINE = 0.5 - np.sin(6) / 12
+EXACT = {
+    square: 0.0,
+    junk: 0.0,
+    linear_gaussian: 0.5,
+    log_ratio: 1 - 0.0276923 / 0.04,
+    identity: 1.0,
+    six_dimensions: 0.5,
+    heavy_tailed_noise: None,
+    frequency_among_nuisances: 1.0,
+    twenty_dimensions: 0.5,
+    ties: 1.25 / (1.25 + ROUNDED),
+    heteroscedastic: SINE / (SINE + 1.2**2 + 1 / 3),
+    walkers_ratio: RatioPosterior.of(PAPER_PRIORS).ceiling("mass"),
+    heavy_tailed_target: np.expm1(0.25) / np.expm1(0.5),
+    two_humps: None,
+}
+CASES = pytest.mark.parametrize("case", EXACT, ids=lambda case: case.__name__)
+WIDTHS = {six_dimensions: (0.8, 0.25), heavy_tailed_target: (0.4, 0.2)}
+"""Median width of the interval at n = 1,000 and 10,000 that still counts as useful; 0.45 and 0.1 elsewhere."""
+
+
+def exact(case):
+    return by_quadrature(case) if EXACT[case] is None else EXACT[case]
+
+
+def only(targets, inputs, seed=0, **more):
+    return ceiling(targets, inputs, seed=seed, **more)["target_0"]
+
+
+def test_values_by_quadrature():
+    """Beside a regression on very many samples in one dimension, by means of narrow bins."""
+    for case in (heavy_tailed_noise, two_humps):
+        theta, x = case(np.random.default_rng(0), 1_000_000)
+        bins = np.array_split(theta[np.argsort(x)], 2000)
+        explained = np.var([part.mean() for part in bins]) / theta.var()
+        assert exact(case) == pytest.approx(explained, abs=0.003)
+
+
+# Intervals -----------------------------------------------------------------------------------
 
 
 @CASES
-def test_closed_forms(case, s, xi):
-    found = only(*case(np.random.default_rng(1), 4000))
-    assert found.interval[0] <= s <= found.interval[1]
-    assert found.r2 == pytest.approx(s, abs=0.06)
-    assert found.interval[1] - found.interval[0] < 0.25
-    if xi is not None:
-        assert found.xi_interval[0] <= xi <= found.xi_interval[1]
-        assert found.xi == pytest.approx(xi, abs=0.04)
+def test_interval_holds_the_exact_ceiling(case):
+    found = only(*case(np.random.default_rng(1), 2000))
+    assert found.interval[0] <= exact(case) <= found.interval[1]
+    assert found.interval[0] <= found.r2 <= found.interval[1]
+    assert found.r2 == pytest.approx(exact(case), abs=0.12)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [1000, 10_000])
 @CASES
-def test_coverage(case, s, xi):
+def test_coverage(case, n):
+    """At least 93 of 100 intervals hold the exact ceiling, and they are narrow enough to say something."""
+    found = [only(*case(np.random.default_rng((n, seed)), n), seed) for seed in range(200)]
+    low, high = np.array([one.interval for one in found]).T
+    width = float(np.median(high - low))
+    held = int(np.sum((low <= exact(case)) & (exact(case) <= high)))
+    print(f"{case.__name__} {n} exact {exact(case):.4f} held {held} of 200, median width {width:.4f}")
+    assert held >= 186
+    assert width < WIDTHS.get(case, (0.45, 0.1))[n == 10_000]
+
+
+@pytest.mark.parametrize("case", [square, linear_gaussian, heavy_tailed_noise, twenty_dimensions, heavy_tailed_target],
+                         ids=lambda case: case.__name__)  # fmt: skip
+def test_coverage_of_few_samples(case):
     """Of 40 intervals of 95 %, only one set in 300 would by chance hold the truth fewer than 34 times."""
-    found = [only(*case(np.random.default_rng(100 + seed), 500), seed) for seed in range(40)]
-    assert sum(one.interval[0] <= s <= one.interval[1] for one in found) >= 34
-    if xi is not None:
-        assert sum(one.xi_interval[0] <= xi <= one.xi_interval[1] for one in found) >= 34
-    assert np.median([one.interval[1] - one.interval[0] for one in found]) < 0.5
+    found = [only(*case(np.random.default_rng(100 + seed), 400), seed) for seed in range(40)]
+    assert sum(one.interval[0] <= exact(case) <= one.interval[1] for one in found) >= 34
 
 
-def test_xi_is_that_of_the_paper_in_one_dimension():
-    """T of arXiv 1910.12327 in a plain loop; and for a Gaussian pair its value by quadrature."""
-    theta, x = linear_gaussian(np.random.default_rng(2), 2000)
-    near = cKDTree(x[:, None]).query(x[:, None], 2)[1][:, 1]
-    below = np.array([np.sum(theta <= value) for value in theta])
-    above = np.array([np.sum(theta >= value) for value in theta])
-    n = len(theta)
-    plain = np.sum(n * np.minimum(below, below[near]) - above**2.0) / np.sum(above * (n - above))
-    found = only(theta, x)
-    assert found.xi_interval[0] <= plain <= found.xi_interval[1]
-    points = norm.ppf((np.arange(2000) + 0.5) / 2000)
-    above_given_x = norm.sf((points[:, None] - points / np.sqrt(2)) * np.sqrt(2))  # x in units of its spread
-    expected = above_given_x.var(axis=1).mean() * 6
-    assert found.xi_interval[0] <= expected <= found.xi_interval[1]
+def test_heavy_tails_in_an_input_leave_the_interval_narrow():
+    """Nothing is lost to a noise of infinite variance."""
+    found = only(*heavy_tailed_noise(np.random.default_rng(2), 5000))
+    assert found.interval[1] - found.interval[0] < 0.15
+
+
+def test_nothing_is_promised_where_nothing_is_learned_yet():
+    """A product of three inputs among five is a function of them, but 200 samples hardly show that."""
+    x = np.random.default_rng(3).standard_normal((1000, 5))
+    found = only(x[:, 0] * x[:, 1] * x[:, 2], x)
+    assert found.interval[1] == 1.0
+    assert found.learned[0] < 0.5 < found.learned[2]
+
+
+def test_lower_end_is_what_unseen_samples_show():
+    """R² of the regression by hand, on samples of its own."""
+    targets, inputs = six_dimensions(np.random.default_rng(4), 3000)
+    points = components(inputs)
+    predicted = fit(points[:1000], targets[:1000], np.random.default_rng(0))(points[1000:])
+    r2 = 1 - np.mean((targets[1000:] - predicted) ** 2) / targets[1000:].var()
+    found = only(targets[1000:], inputs[1000:])  # learns from 1,000 as well
+    assert found.learned[2] == pytest.approx(r2, abs=0.06)
+    assert found.interval[0] < found.learned[2]
+
+
+def test_many_inputs_of_junk_show_nothing():
+    generator = np.random.default_rng(5)
+    found = only(generator.standard_normal(1000), generator.standard_normal((1000, 40)))
+    assert found.interval[0] == 0.0
+    assert found.learned[2] < 0.02
+
+
+# Estimates to start from ---------------------------------------------------------------------
+
+
+def test_estimates_raise_the_lower_end_to_what_they_reach():
+    """Control: without them, 1,000 samples show less."""
+    frequency, recordings = frequency_among_nuisances(np.random.default_rng(6), 1000)
+    estimates = frequency + 0.01 * np.random.default_rng(7).standard_normal(1000)
+    found, without = only(frequency, recordings, estimates=estimates), only(frequency, recordings)
+    assert without.interval[0] < 0.95
+    assert found.interval[0] > 0.999
+    assert found.gap_interval[1] < 0.001
+    assert without.gap_interval == pytest.approx(without.interval)  # R² of the mean is 0
+
+
+@pytest.mark.parametrize("lacking", [0.0, 0.1])
+def test_gap_holds_what_the_estimates_lack(lacking):
+    """The best possible estimates of a sum of twenty inputs, and worse ones, in 20 sets of samples each."""
+    found = []
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        targets, inputs = twenty_dimensions(generator, 1000)
+        worse = np.sqrt(lacking * 40) * generator.standard_normal(1000)
+        low, high = only(targets, inputs, estimates=inputs.sum(axis=1) + worse).gap_interval
+        found.append(low <= lacking <= high)
+    assert sum(found) >= 18
+
+
+# Invariances ---------------------------------------------------------------------------------
 
 
 def test_units_do_not_matter():
     targets, inputs = six_dimensions(np.random.default_rng(3), 1000)
     one, other = only(targets, inputs), only(5.0 - 1e4 * targets, 3.0 + inputs * [1e-6, 1, 1e6, 1, 7, 1])
-    assert other.r2 == pytest.approx(one.r2, abs=1e-6)
-    assert other.residual_variance == pytest.approx(1e8 * one.residual_variance, rel=1e-6)
+    assert other.r2 == pytest.approx(one.r2, abs=1e-3)  # in single precision, the choice of a ridge may differ
+    assert other.residual_variance == pytest.approx(1e8 * one.residual_variance, rel=1e-3)
     assert one.residual_variance == pytest.approx((1 - one.r2) * targets.var())
 
 
-def test_ties_are_broken_by_chance():
-    """Four values of the input, many equal targets; and inputs that never vary, which tell nothing."""
-    generator = np.random.default_rng(4)
-    group = np.sort(generator.integers(0, 4, 4000))
-    found = only(group + np.round(generator.standard_normal(4000)), group)
-    assert found.interval[0] <= 1.25 / (1.25 + 1 + 1 / 12) <= found.interval[1]
-    assert only(np.arange(1000.0), np.ones((1000, 2))).r2 < 0.1
+def test_inputs_that_never_vary_tell_nothing():
+    assert only(np.arange(4000.0), np.ones((4000, 2))).interval[1] < 0.1
 
 
 def test_columns_of_recordings_that_repeat_each_other_cost_nothing():
@@ -132,7 +294,7 @@ def test_targets_are_named_and_repeatable():
 
 def test_few_samples_are_said_to_be_few():
     targets, inputs = six_dimensions(np.random.default_rng(7), 200)
-    assert "simulate more" in only(targets, inputs).warning
+    assert "give more samples" in only(targets, inputs).warning
     assert only(*linear_gaussian(np.random.default_rng(7), 4000)).warning is None
 
 
@@ -151,6 +313,17 @@ def test_mistakes(targets, inputs, names, message):
         ceiling(targets, inputs, names=names)
 
 
+@pytest.mark.parametrize(
+    ("estimates", "message"), [(np.ones((300, 2)), "shape of the targets"), (np.full(300, np.inf), "300 rows with NaN")]
+)
+def test_mistakes_in_estimates(estimates, message):
+    with pytest.raises(InputError, match=message):
+        ceiling(np.arange(300.0), np.arange(300.0), estimates=estimates)
+
+
+# The walker ----------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module")
 def walks():
     """(x, y) recordings [n, 300] and m, k, l0, k/m [n, 4] of 20,000 of the paper's walkers."""
@@ -162,54 +335,22 @@ def walks():
 
 
 @pytest.mark.slow
-def test_a_few_thousand_walkers_show_that_half_of_the_mass_is_hidden(walks):
-    """Most of l0 and k/m is not hidden, but 4,000 recordings of 300 columns show no more than this.
-
-    In five sets of walkers: what one set shows depends on the last digits of the processor's arithmetic.
-    """
-    recordings, subjects = walks
-    sets = [slice(first, first + 4000) for first in range(0, 20_000, 4000)]
-    found = [ceiling(subjects[rows], recordings[rows], names=("m", "k", "l0", "k/m")) for rows in sets]
-    # Of ten 95 % intervals, fewer than eight hold the truth once in 90 times.
-    holding = [one[name].interval[0] <= 0.5005 <= one[name].interval[1] for one in found for name in ("m", "k")]
-    assert sum(holding) >= 8
-    for name in ("m", "k"):
-        assert np.median([one[name].r2 for one in found]) == pytest.approx(0.5005, abs=0.1)
-    assert min(one["l0"].r2 for one in found) > 0.98
-    assert min(one["k/m"].r2 for one in found) > 0.85
-
-
-@pytest.mark.slow
-def test_walker(walks):
+@pytest.mark.parametrize("n", [4000, 20_000])
+def test_walker(walks, n):
     """Half of m and k, and all of l0 and k/m, from 300 columns that know nothing of any model."""
     recordings, subjects = walks
-    found = ceiling(subjects, recordings, names=("m", "k", "l0", "k/m"))
+    found = ceiling(subjects[:n], recordings[:n], names=("m", "k", "l0", "k/m"))
     for name in ("m", "k"):
         assert found[name].interval[0] <= 0.5005 <= found[name].interval[1]
-        assert found[name].r2 == pytest.approx(0.5005, abs=0.05)
     for name in ("l0", "k/m"):
-        assert found[name].interval[0] > 0.95
-        assert found[name].interval[1] >= 0.9999
-        assert found[name].r2 > 0.98
-
-
-def test_nearest_neighbours_alone_would_be_far_off(walks):
-    """Why all that: the plain estimate calls k/m half lost, and m nearly dead."""
-    recordings, subjects = walks
-    scaled = recordings[:, recordings.std(axis=0) > 0]
-    scaled = (scaled - scaled.mean(axis=0)) / scaled.std(axis=0)
-    _, _, axes = np.linalg.svd(scaled[:2000], full_matrices=False)
-    points = scaled @ axes[:40].T
-    near = cKDTree(points).query(points, 2)[1][:, 1]
-    plain = 1 - ((subjects - subjects[near]) ** 2).mean(axis=0) / 2 / subjects.var(axis=0)
-    assert plain[0] < 0.4
-    assert plain[3] < 0.75
+        assert found[name].interval[1] == 1.0
+    assert found["l0"].interval[0] > 0.98
+    assert found["k/m"].interval[0] > (0.6 if n == 4000 else 0.85)
 
 
 def test_shuffled_walkers_tell_nothing(walks):
-    """In the median of five permutations: of 1,000 walkers, the estimate of 0 scatters by 0.1."""
+    """A thousand recordings of other walkers."""
     recordings, subjects = walks
-    mass, recorded = subjects[:1000, 0], recordings[:1000]
-    found = [only(np.random.default_rng(seed).permutation(mass), recorded) for seed in range(5)]
-    assert max(one.interval[0] for one in found) < 0.01
-    assert np.median([one.r2 for one in found]) < 0.1
+    found = only(np.random.default_rng(1).permutation(subjects[:1000, 0]), recordings[:1000])
+    assert found.interval[0] == 0.0
+    assert found.learned[2] < 0.05
