@@ -50,7 +50,8 @@ def train(
         Epochs, best epoch and its validation loss, seconds, peak memory: the content of result.json.
 
     Raises:
-        InputError: if the data or the folder do not fit the settings, or if training diverges.
+        InputError: if the data or the folder do not fit the settings, if other code or versions have begun the run,
+            if training diverges, or if the shards change while they are streamed.
     """
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     run = Run(files.as_path(folder))
@@ -68,9 +69,7 @@ def train(
         # Once more: while the data were read, another process may have come first.
         run.check_same(config)
         if not run.is_finished():
-            files.write_sealed(run.config, config.to_dict())
-            run.result.unlink(missing_ok=True)  # of a model that is gone
-            result = _train_locked(run, settings, feed, verbose)
+            result = _train_locked(run, config, feed, verbose)
             _draw_learning_curves(run, run.read_history(), settings, dataset)
             return result
     return _finished(run, dataset)
@@ -98,7 +97,8 @@ def _draw_learning_curves(run: Run, history: pd.DataFrame, settings: TrainingSet
     save(plot_learning_curves(history, ceilings), run.learning_curves)
 
 
-def _train_locked(run: Run, settings: TrainingSettings, feed: Feed, verbose: int | str) -> TrainingResult:
+def _train_locked(run: Run, config: RunConfig, feed: Feed, verbose: int | str) -> TrainingResult:
+    settings = config.settings
     strategy = choose_strategy(settings.strategy)
     with strategy.scope():
         core = compiled_network(settings, feed.width, feed.steps, strategy)
@@ -106,7 +106,10 @@ def _train_locked(run: Run, settings: TrainingSettings, feed: Feed, verbose: int
         columns = [p + name for name in ("loss", *(f"r2_{t}" for t in targets)) for p in ("", "val_")]
         state = TrainingState(run, feed, settings.checkpoint_every, columns)
         state.set_model(core)
-        finished = state.resume()
+        finished = state.resume()  # first of all: a run of other code is left as it is
+    files.write_sealed(run.config, config.to_dict())
+    run.result.unlink(missing_ok=True)  # of a model that is gone
+    state.restore_history()
     if finished < settings.epochs:
         try:
             core.fit(

@@ -59,13 +59,14 @@ class TrainingState(keras.callbacks.Callback):
         self._columns = ["epoch", "seconds", *columns]
         self.best_loss, self.best_epoch = math.inf, 0
         self.best_weights: list[np.ndarray] = []
+        self._history = ",".join(self._columns) + "\n"
         self._environment = provenance.numerical_environment("training")
 
     def _variables(self) -> list:
         return [*self.model.weights, *self.model.optimizer.variables]
 
     def resume(self) -> int:
-        """Restores the last checkpoint, if there is one.
+        """Takes over the last checkpoint, if there is one; changes no file.
 
         Returns:
             Number of finished epochs.
@@ -73,16 +74,19 @@ class TrainingState(keras.callbacks.Callback):
         Raises:
             InputError: if the checkpoint is damaged, not one of this run, or of other code or versions.
         """
-        finished, text = 0, ",".join(self._columns) + "\n"
+        finished = 0
         if self._run.checkpoint.exists():
             saved = self._read_checkpoint()
             finished, self.best_epoch = int(saved["epoch"]), int(saved["best_epoch"])
-            self.best_loss, text = float(saved["best_loss"]), str(saved["history"])
+            self.best_loss, self._history = float(saved["best_loss"]), str(saved["history"])
             self.best_weights = [saved[f"best_{i}"] for i in range(len(self.model.weights))]
             for i, variable in enumerate(self._variables()):
                 variable.assign(saved[f"state_{i}"])
-        files.write_text(self._run.history, text)
         return finished
+
+    def restore_history(self) -> None:
+        """Writes the history up to the last checkpoint, or its header."""
+        files.write_text(self._run.history, self._history)
 
     def _read_checkpoint(self) -> dict[str, np.ndarray]:
         """The content of the checkpoint, once it is known to be whole, of this run, and of this code and versions."""

@@ -6,6 +6,7 @@
   run; until then no reader takes the folder for finished |
 | a history lost in a crash | it comes back with the checkpoint |
 | two commands in one folder, also if one overtakes the other | the second gets an error, the first ends undisturbed |
+| another version | an error; nothing changes |
 | a full disk | an error; what is finished stays; with room, the same command ends with the undisturbed run |
 | a wrong or changing clock, files from 1970 and 2040 | nothing |
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gait import provenance
 from gait.errors import InputError
 from gait.storage import files
 from gait.training import feed, fitting
@@ -162,6 +164,20 @@ def test_a_training_that_another_overtook_while_it_read_the_data(walks, trained,
         assert fitting.train(walks[0], folder, settings, verbose=0) == load_run(source).result
     assert {name: (folder / name).read_bytes() for name in without(kept, "config.json")} == without(kept, "config.json")
     assert Run(folder).read_config().settings.seed == 0
+
+
+# Other versions ------------------------------------------------------------------------------
+
+
+def test_a_run_that_other_versions_have_begun_is_left_as_it_is(walks, trained, tmp_path, monkeypatch):
+    """Refused, with both ways out; the versions it was begun with still find it whole."""
+    folder = shutil.copytree(taken_before(trained[2], "open .tmp.model.keras"), tmp_path / "run")
+    kept = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+    now = provenance.numerical_environment("training")
+    monkeypatch.setattr(provenance, "numerical_environment", lambda task: now | {"keras": "4.0"})
+    with pytest.raises(InputError, match="was begun with keras .* instead of 4.0. .* or delete .*checkpoint.npz; the"):
+        fitting.train(walks[0], folder, SETTINGS, verbose=0)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
 
 
 # A full disk ---------------------------------------------------------------------------------
