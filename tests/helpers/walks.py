@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import numpy as np
 
 from gait.data.manifest import Plan
 from gait.parameters import NAMES, PAPER_PRIORS, Uniform, draw
+from gait.simulation import taylor
 from gait.simulation.conditions import Conditions, RecordingSettings
-from gait.simulation.model import TouchdownRule
+from gait.simulation.model import Outcome, Phase, TouchdownRule, acceleration, rear_gap
 from gait.simulation.population import Population
 from gait.simulation.walks import _conditions
 
@@ -47,6 +49,34 @@ def extreme_draws(count: int, rule: TouchdownRule, seed: int) -> Conditions:
         step_length if rule == TouchdownRule.STEP_LENGTH else None,
         angle if rule == TouchdownRule.ANGLE_OF_ATTACK else None, gravity,
     )  # fmt: skip
+
+
+def some_of(given: Conditions, numbers) -> Conditions:
+    """The walkers of some numbers."""
+    names = [field.name for field in dataclasses.fields(given) if field.name != "rule"]
+    return dataclasses.replace(given, **{name: getattr(given, name)[numbers] for name in names})
+
+
+def short_flights(given: Conditions, duration: float, longest: float) -> np.ndarray:
+    """Numbers of walkers that leave the ground for less than `longest` [s], as a parabola through the gap has it.
+
+    The compiled engine tells their state up to 0.01 s before the flight.
+    """
+    walks = taylor.integrate(given, RecordingSettings(duration, 0.01).times, duration)
+    (numbers,) = np.nonzero((walks.outcome == Outcome.FLIGHT) & (walks.events.sum(axis=1) % 2 == 0))
+    last = np.isfinite(walks.x[numbers]).sum(axis=1) - 1
+    x, y, vx, vy = (samples[numbers, last] for samples in (walks.x, walks.y, walks.vx, walks.vy))
+    takeoffs = walks.events[numbers, 1]
+    footholds = np.pad(walks.foothold, [(0, 0), (1, 0)])  # the first of all is at 0
+    x = x - footholds[numbers, takeoffs]
+    leg = takeoffs % 2
+    rho, length = given.stiffness[numbers, leg] / given.mass[numbers], given.rest_length[numbers, leg]
+    ax, ay = acceleration(Phase.SINGLE_SUPPORT, x, y, 0.0, rho, length, rho, length, given.gravity[numbers])
+    gap, rate = rear_gap(x * x + y * y, length), 2.0 * (x * vx + y * vy)
+    bend = 2.0 * (vx * vx + vy * vy + x * ax + y * ay)
+    top = gap - rate**2 / (2.0 * bend)
+    is_flight = (bend < 0.0) & (rate > 0.0) & (top > 0.0)
+    return numbers[is_flight & (8.0 * top < -bend * longest**2)]
 
 
 def small_plan(
