@@ -23,7 +23,9 @@ Predictor = Callable[[np.ndarray], np.ndarray]
 
 _PULLED = 3.0
 """Inputs are pulled in from here on, in spreads."""
-_COSINES = 256
+_COSINES, _PER_COSINE = 256, 10
+"""Cosines, and samples that allow one more: a fixed number would end the learning before the samples do. A single
+input needs no more, since neighbours see what is too fine."""
 _FREQUENCY = 0.35
 """Spread of the cosines' frequencies, for inputs with a total variance of 1."""
 _RIDGES = 10.0 ** np.arange(-7, 2)
@@ -124,7 +126,8 @@ def _ridge(points, target, generator) -> _Ridge:
     """Fits the regression with the ridge of the lowest leave-one-out error; in single precision, for speed."""
     points = points.astype(np.float32)
     count, width = points.shape
-    features = max(min(_COSINES, count // 4), 1)
+    features = _COSINES if width == 1 else max(_COSINES, count // _PER_COSINE)
+    features = max(min(features, count // 4), 1)
     tails = np.sqrt(3.0 / generator.chisquare(3, features))  # as for a Matérn kernel: coarse and fine together
     frequency = (_FREQUENCY * tails * generator.standard_normal((width, features))).astype(np.float32)
     phase = generator.uniform(0.0, 2.0 * np.pi, features).astype(np.float32)

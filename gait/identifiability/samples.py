@@ -34,8 +34,8 @@ SLOW, SLOWEST = 1.0 / (2.0 ** (1 / 3) - 1.0), 1.0 / (2.0 ** (1 / 10) - 1.0)
 n^(-1/10). The upper end always allows for the former, and up to the latter if gains do not shrink as fast."""
 WIDE = 0.2
 """Width of an interval of S that calls for a warning."""
-RESOLVED = 0.99
-"""Above this upper end, S is not told apart from 1."""
+UNRESOLVED = 0.01
+"""An upper end of S that is as near to 1 is not told apart from 1."""
 _SHARES = (4, 2, 1)
 """The regression is fitted to quarters, halves and all of the samples that it may see; errors of parts are averaged."""
 _NORMAL = 2.24
@@ -97,6 +97,8 @@ def ceiling(
 
     Source: module docstring.
     """
+    if seed < 0:
+        raise InputError(f"A seed is a whole number from 0 on. Received: {seed}. Choose another one.")
     y, x, names = _checked(targets, inputs, names)
     guesses = None if estimates is None else _checked_estimates(estimates, y)
     generator = np.random.default_rng(seed)
@@ -116,7 +118,7 @@ def ceiling(
 
 def _checked(targets, inputs, names) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Targets [n, t], inputs [n, d] and names, or an `InputError`."""
-    y, x = np.asarray(targets, float), np.asarray(inputs, float)
+    y, x = _numbers(targets, "Targets"), _numbers(inputs, "Inputs")
     if y.ndim not in (1, 2) or x.ndim < 1 or len(x) != len(y):
         raise InputError(
             "Targets have shape [n] or [n, t] and inputs [n] or [n, ...], with the same n. "
@@ -145,9 +147,20 @@ def _checked(targets, inputs, names) -> tuple[np.ndarray, np.ndarray, tuple[str,
     return y, x, names
 
 
+def _numbers(values, what: str) -> np.ndarray:
+    """An array of floats, or an `InputError`."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:  # text, or rows of unequal length
+        raise InputError(
+            f"{what} must be an array of numbers. Received: {type(values).__name__} with {error}. "
+            "Turn text into numbers, and give all rows the same length."
+        ) from error
+
+
 def _checked_estimates(estimates, y: np.ndarray) -> np.ndarray:
     """Estimates [n, t] of the targets, or an `InputError`."""
-    guesses = np.asarray(estimates, float)
+    guesses = _numbers(estimates, "Estimates")
     guesses = guesses.reshape(len(guesses), -1) if guesses.ndim in (1, 2) else guesses
     if guesses.shape != y.shape:
         raise InputError(
@@ -168,8 +181,8 @@ def _ceiling(name: str, target: np.ndarray, start: np.ndarray, points: np.ndarra
     residual = (target - start) / math.sqrt(variance)
     spread = (target - target.mean()) ** 2 / variance
     errors = _errors(points, residual, np.random.default_rng(seed))
-    r2, low, high = _interval(spread - errors, spread)
-    _, gap_low, gap_high = _interval(residual**2 - errors, spread)
+    r2, low, high = _interval(spread - errors, spread, 1.0)
+    _, gap_low, gap_high = _interval(residual**2 - errors, spread, float(np.mean(residual**2)))
     learned = tuple(float(1.0 - error.mean()) for error in errors)
     return SampledCeiling(
         name, r2, (low, high), (gap_low, gap_high), learned, (1.0 - r2) * variance, len(target), seed,
@@ -189,12 +202,13 @@ def _errors(points: np.ndarray, residual: np.ndarray, generator: np.random.Gener
     return errors
 
 
-def _interval(explained: np.ndarray, spread: np.ndarray) -> tuple[float, float, float]:
-    """Estimate and 95 % interval of what could be explained with any number of samples, within 0 and 1.
+def _interval(explained: np.ndarray, spread: np.ndarray, most: float) -> tuple[float, float, float]:
+    """Estimate and 95 % interval of what could be explained with any number of samples, within 0 and the most.
 
     Args:
         explained: what the regression explains of each sample after each share, shape [shares, n].
         spread: squared deviation of each sample's target from the mean, shape [n].
+        most: what is left if everything is explained.
     """
     shares = explained.mean(axis=1) / spread.mean()
     covariance = np.cov((explained - shares[:, None] * spread) / spread.mean()) / len(spread)
@@ -207,12 +221,12 @@ def _interval(explained: np.ndarray, spread: np.ndarray) -> tuple[float, float, 
         return float(last + doublings * gain + _NORMAL * error(0.0, -doublings, 1.0 + doublings))
 
     last, gain, before = shares[2], shares[2] - shares[1], shares[1] - shares[0]
-    low = min(max(last - _NORMAL * error(0.0, 0.0, 1.0), 0.0), 1.0)
+    low = min(max(float(last - _NORMAL * error(0.0, 0.0, 1.0)), 0.0), most)
     high = max(after(0.0), after(1.0), after(SLOW))
     if gain > 2.0 * error(0.0, -1.0, 1.0):
         # Gains that shrink by a factor q with each doubling add up to q / (1 - q) of the last one.
         high = max(high, after(min(gain / max(before - gain, 1e-9), SLOWEST)))
-    high = 1.0 if high > RESOLVED else max(high, 0.0)
+    high = most if high > most - UNRESOLVED else max(high, 0.0)
     return min(max(float(last + max(gain, 0.0)), low), high), low, high
 
 

@@ -69,21 +69,21 @@ def test_a_recoverable_target_is_recovered_or_the_network_falls_short(share, lim
 
 
 def test_what_few_samples_do_not_show_is_undecided():
-    mass, ratio, best = weighed(500)
-    found = only(ratio, mass, lacking(0.05, mass, best))
+    mass, ratio, best = weighed(250)
+    found = only(ratio, mass, lacking(0.05, mass, best, seed=0))
     assert found.limited_by == Limit.UNKNOWN
     assert "Give more samples" in found.sentence()
 
 
 def test_no_best_estimator_is_called_limited_by_the_network():
-    """In 25 sets of samples. Control: one that lacks 0.3 is, in most sets."""
+    """In twelve sets of samples. Control: one that lacks 0.3 is, in most sets."""
     found = {0.0: [], 0.3: []}
-    for seed in range(25):
-        mass, ratio, best = weighed(400, seed)
+    for seed in range(12):
+        mass, ratio, best = weighed(300, seed)
         for share, limits in found.items():
             limits.append(only(ratio, mass, lacking(share, mass, best, seed)).verdict)
-    assert found[0.0].count(Recovery.BELOW_CEILING) <= 2  # 2.5 in 100 are allowed
-    assert found[0.3].count(Recovery.BELOW_CEILING) >= 20
+    assert found[0.0].count(Recovery.BELOW_CEILING) <= 1  # 2.5 in 100 are allowed
+    assert found[0.3].count(Recovery.BELOW_CEILING) >= 9
 
 
 def test_leaked_truth_raises_a_doubt():

@@ -111,11 +111,11 @@ def two_humps(generator, n):
 def by_quadrature(case):
     """1 - E Var(theta | x) / Var(theta) = Var(E(theta | x)) / Var(theta) over grids of theta and x."""
     if case is heavy_tailed_noise:
-        theta, u = np.linspace(-14, 14, 1401), np.linspace(-1, 1, 8002)[1:-1]
+        theta, u = np.linspace(-14, 14, 701), np.linspace(-1, 1, 4002)[1:-1]
         prior, x = norm.pdf(theta / 2), 12 * u / (1 - u**2)  # to infinity
         likelihood = lambda x: t.pdf(x[:, None] - theta, 2)  # noqa: E731
     else:
-        theta, x = np.linspace(-1, 2, 3001), np.linspace(-0.5, 4.5, 4001)
+        theta, x = np.linspace(-1, 2, 1501), np.linspace(-0.5, 4.5, 2001)
         prior = np.where(abs(theta - 0.5) < 1.4999, 1.0, 0.5)
         likelihood = lambda x: norm.pdf(x[:, None], theta**2, 0.05)  # noqa: E731
     prior = prior / prior.sum()
@@ -163,10 +163,10 @@ def only(targets, inputs, seed=0, **more):
 def test_values_by_quadrature():
     """Beside a regression on very many samples in one dimension, by means of narrow bins."""
     for case in (heavy_tailed_noise, two_humps):
-        theta, x = case(np.random.default_rng(0), 1_000_000)
-        bins = np.array_split(theta[np.argsort(x)], 2000)
+        theta, x = case(np.random.default_rng(0), 300_000)
+        bins = np.array_split(theta[np.argsort(x)], 1000)
         explained = np.var([part.mean() for part in bins]) / theta.var()
-        assert exact(case) == pytest.approx(explained, abs=0.003)
+        assert exact(case) == pytest.approx(explained, abs=0.007)
 
 
 # Intervals -----------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_coverage(case, n):
     assert width < WIDTHS.get(case, (0.45, 0.1))[n == 10_000]
 
 
-@pytest.mark.parametrize("case", [square, linear_gaussian, heavy_tailed_noise, twenty_dimensions, heavy_tailed_target],
+@pytest.mark.parametrize("case", [heavy_tailed_noise, heavy_tailed_target],
                          ids=lambda case: case.__name__)  # fmt: skip
 def test_coverage_of_few_samples(case):
     """Of 40 intervals of 95 %, only one set in 300 would by chance hold the truth fewer than 34 times."""
@@ -250,15 +250,23 @@ def test_estimates_raise_the_lower_end_to_what_they_reach():
 
 @pytest.mark.parametrize("lacking", [0.0, 0.1])
 def test_gap_holds_what_the_estimates_lack(lacking):
-    """The best possible estimates of a sum of twenty inputs, and worse ones, in 20 sets of samples each."""
+    """The best possible estimates of a sum of twenty inputs, and worse ones, in ten sets of samples each."""
     found = []
-    for seed in range(20):
+    for seed in range(10):
         generator = np.random.default_rng(seed)
-        targets, inputs = twenty_dimensions(generator, 1000)
-        worse = np.sqrt(lacking * 40) * generator.standard_normal(1000)
+        targets, inputs = twenty_dimensions(generator, 500)
+        worse = np.sqrt(lacking * 40) * generator.standard_normal(500)
         low, high = only(targets, inputs, estimates=inputs.sum(axis=1) + worse).gap_interval
         found.append(low <= lacking <= high)
-    assert sum(found) >= 18
+    assert sum(found) >= 9
+
+
+def test_gap_of_estimates_worse_than_the_mean():
+    """R² of -8, and a target that can be known: they lack 9."""
+    theta = np.random.default_rng(8).uniform(-1, 1, 1000)
+    low, high = only(theta, theta, estimates=-2.0 * theta).gap_interval
+    assert 8.9 < low < high
+    assert high == pytest.approx(9.0, abs=0.05)
 
 
 # Invariances ---------------------------------------------------------------------------------
@@ -306,11 +314,19 @@ def test_few_samples_are_said_to_be_few():
         (np.ones(300), np.arange(300.0), ("mass",), "constant mass"),
         (np.arange(300.0), np.full(300, np.nan), None, "300 rows of inputs"),
         (np.arange(300.0), np.arange(300.0), ("a", "b"), "2 names"),
+        (["Ada"] * 300, np.arange(300.0), None, "Targets must be an array of numbers"),
+        (np.arange(300.0), [[1.0]] * 299 + [[1.0, 2.0]], None, "Inputs must be an array of numbers"),
+        (0.0, np.arange(300.0), None, "with the same n"),
     ],
 )
 def test_mistakes(targets, inputs, names, message):
     with pytest.raises(InputError, match=message):
         ceiling(targets, inputs, names=names)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(InputError, match="from 0 on. Received: -1"):
+        only(np.arange(300.0), np.arange(300.0), seed=-1)
 
 
 @pytest.mark.parametrize(
@@ -324,11 +340,10 @@ def test_mistakes_in_estimates(estimates, message):
 # The walker ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def walks():
-    """(x, y) recordings [n, 300] and m, k, l0, k/m [n, 4] of 20,000 of the paper's walkers."""
+def walks(n):
+    """(x, y) recordings [n, 300] and m, k, l0, k/m [n, 4] of the paper's walkers."""
     settings = RecordingSettings()
-    rows, samples, _ = walk_records(Population(seed=5), settings, range(20_000))
+    rows, samples, _ = walk_records(Population(seed=5), settings, range(n))
     parameters = named(NAMES, rows)
     recordings = np.concatenate(observe(("x", "y"), samples, Conditions.of(parameters, settings.gravity)), axis=1)
     return recordings, np.column_stack([derive(name, parameters) for name in (*SUBJECT, "stiffness_to_mass")])
@@ -336,21 +351,21 @@ def walks():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [4000, 20_000])
-def test_walker(walks, n):
+def test_walker(n):
     """Half of m and k, and all of l0 and k/m, from 300 columns that know nothing of any model."""
-    recordings, subjects = walks
-    found = ceiling(subjects[:n], recordings[:n], names=("m", "k", "l0", "k/m"))
+    recordings, subjects = walks(n)
+    found = ceiling(subjects, recordings, names=("m", "k", "l0", "k/m"))
     for name in ("m", "k"):
         assert found[name].interval[0] <= 0.5005 <= found[name].interval[1]
     for name in ("l0", "k/m"):
         assert found[name].interval[1] == 1.0
     assert found["l0"].interval[0] > 0.98
-    assert found["k/m"].interval[0] > (0.6 if n == 4000 else 0.85)
+    assert found["k/m"].interval[0] > (0.7 if n == 4000 else 0.9)
 
 
-def test_shuffled_walkers_tell_nothing(walks):
-    """A thousand recordings of other walkers."""
-    recordings, subjects = walks
-    found = only(np.random.default_rng(1).permutation(subjects[:1000, 0]), recordings[:1000])
+def test_shuffled_walkers_tell_nothing():
+    """Recordings of other walkers."""
+    recordings, subjects = walks(600)
+    found = only(np.random.default_rng(1).permutation(subjects[:, 0]), recordings)
     assert found.interval[0] == 0.0
     assert found.learned[2] < 0.05
