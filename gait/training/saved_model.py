@@ -55,6 +55,8 @@ def load_network(path: Path, inputs: int, outputs: int) -> Any:
 
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except (MemoryError, OSError):  # the machine's fault, not the file's
+            raise
         except Exception as error:  # whatever Keras stumbles over in weights that do not fit
             raise _StrangeError(f"Keras cannot load it ({_one_line(error)})") from error
     except _StrangeError as error:

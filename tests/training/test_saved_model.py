@@ -186,6 +186,15 @@ def test_the_network_of_another_run_is_refused(honest):
         load_network(honest, 6, 3)
 
 
+def test_a_machine_at_its_limits_is_no_strangers_fault(run, monkeypatch):
+    def exhausted(*arguments, **how):
+        raise MemoryError
+
+    monkeypatch.setattr(keras.saving, "load_model", exhausted)
+    with pytest.raises(MemoryError):
+        load_run(run.folder).predict(np.zeros((1, INPUTS)))
+
+
 # The archive ---------------------------------------------------------------------------------
 
 
