@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import struct
 import zipfile
 
@@ -67,22 +66,6 @@ def test_a_model_of_a_wrong_clock_is_a_model(experiment):
             years[scenario] = {entry.date_time[0] for entry in model.infolist()}
     assert years[SCENARIOS[0]] <= {1980}
     assert max(years[SCENARIOS[1]]) > 2020
-
-
-def test_a_dataset_that_has_moved(scripts, experiment):
-    """The message says which flag tells where it is now."""
-    folder, _ = experiment
-    (folder / "walks").rename(folder / "moved")
-    try:
-        ended = scripts.run("evaluate.py", f"--run={folder / 'two_parameter'}")
-        assert ended.returncode == 1
-        assert "which is not there now. If it has moved, say where it is: " in ended.output
-        command = shlex.split(ended.output.strip().rpartition("say where it is: ")[2])
-        assert command == ["python", "evaluate.py", f"--run={folder / 'two_parameter'}", "--data=FOLDER"]
-        ended = scripts.run(*command[1:-1], f"--data={folder / 'moved'}")
-        assert ended.returncode == 0, ended.output
-    finally:
-        (folder / "moved").rename(folder / "walks")
 
 
 def test_run_folder_has_the_files_of_the_contract(experiment):
@@ -178,8 +161,8 @@ def test_the_ratio_posterior_covers_the_truth(experiment):
         (("train.py", "--layers=1e18"), "layers must be at most 1,000"),
         (("train.py", "--units=1e18"), "units must be at most 100,000"),
         (("train.py", "--batch_size=1e18"), "batch_size must be at most 1,000,000,000"),
-        (("train.py", "--learning_rate=1e300"), "The learning rate must be positive, 1e-12 to 1e6"),
-        (("train.py", "--learning_rate=1e-300"), "The learning rate must be positive, 1e-12 to 1e6"),
+        (("train.py", "--learning_rate=1e300"), "The learning rate must be positive, 1e-30 to 1e30"),
+        (("train.py", "--learning_rate=1e-300"), "The learning rate must be positive, 1e-30 to 1e30"),
         (("train.py", "--data="), "flag --data=: Its path is empty"),
         (("evaluate.py", "--run="), "flag --run=: Its path is empty"),
         (("evaluate.py", "--scenario=weighed", "--out="), "flag --out=: Its path is empty"),

@@ -131,8 +131,8 @@ def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:
         data = files.as_path(run.config.data)
         if not data.is_dir():
             raise InputError(
-                f"{run.folder} was trained on the dataset at {data}, which is not there now. If it has moved, say "
-                f"where it is: {scripting.command('python', 'evaluate.py', f'--run={run.folder}', '--data=FOLDER')}"
+                f"There is no dataset at {data}, on which {run.folder} was trained. If it has moved, say where it is: "
+                f"{scripting.command('python', 'evaluate.py', f'--run={run.folder}', '--data=FOLDER')}"
             )
     dataset = open_dataset(data)
     if dataset.identity != run.config.dataset:

@@ -75,9 +75,9 @@ class TrainingSettings:
                 raise InputError(
                     f"{name} must be one of {', '.join(choices)}. Received: --{name}={getattr(self, name)}."
                 )
-        if not 1e-12 <= self.learning_rate <= 1e6:
+        if not 1e-30 <= self.learning_rate <= 1e30:
             raise InputError(
-                f"The learning rate must be positive, 1e-12 to 1e6. Received: --learning_rate={self.learning_rate}."
+                f"The learning rate must be positive, 1e-30 to 1e30. Received: --learning_rate={self.learning_rate}."
             )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"The seed must lie between 0 and 2**32 - 1. Received: --seed={self.seed}.")

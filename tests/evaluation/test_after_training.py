@@ -140,8 +140,12 @@ def test_a_dataset_that_has_moved(trained, evaluation, small_dataset, tmp_path):
     (run / "learning_curves.png").write_bytes(b"drawn by the training")
     gone = small_dataset.rename(small_dataset.with_name("gone"))
     try:
-        with pytest.raises(InputError, match=f"There is no dataset at {small_dataset}"):
+        with pytest.raises(InputError) as error:
             evaluate_run(run)
+        assert str(error.value) == (
+            f"There is no dataset at {small_dataset}, on which {run} was trained. If it has moved, say where it is: "
+            f"python evaluate.py --run={run} --data=FOLDER"
+        )
         evaluate_run(run, moved)
     finally:
         gone.rename(small_dataset)
