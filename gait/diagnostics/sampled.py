@@ -1,4 +1,4 @@
-"""Judges any network's estimates from samples alone: does the network set the limit, or do the data?
+"""Verdicts on any network's estimates from samples alone: does the network set the limit, or do the data.
 
 The verdict rests on two comparisons on the same records. A regression that starts from the estimates and reads the same
 inputs shows how much of the truth they have missed. The ceiling from samples says how much no estimator can reach.

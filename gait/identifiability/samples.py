@@ -104,15 +104,13 @@ def ceiling(
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(y))[:MOST_SAMPLES]
     y, x = y[order], x[order]
-    points = components(x) if guesses is None else None
-    found = {}
+    points, found = components(x), {}
     for t, name in enumerate(names):
         if guesses is None:
-            start = np.full(len(y), y[:, t].mean())
+            found[name] = _ceiling(name, y[:, t], np.full(len(y), y[:, t].mean()), points, seed)
         else:
-            start = guesses[order, t]
-            points = components(np.column_stack([x, start]))
-        found[name] = _ceiling(name, y[:, t], start, points, seed)
+            more = components(np.column_stack([x, guesses[order, t]]))
+            found[name] = _ceiling(name, y[:, t], guesses[order, t], more, seed)
     return found
 
 

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.special import sici
-from scipy.stats import norm, t
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from gait import InputError
 from gait.identifiability.regression import components, fit
@@ -62,13 +63,11 @@ def heavy_tailed_noise(generator, n):
 
 
 def frequency_among_nuisances(generator, n):
-    """Recordings of an oscillation with unknown amplitude, phase and offset, which leave no doubt about frequency."""
-    amplitude, phase, offset = (
-        draw[:, None]
-        for draw in (generator.uniform(0.5, 2, n), generator.uniform(0, 2 * np.pi, n), generator.standard_normal(n))
-    )
-    frequency = generator.uniform(4, 12, n)
-    return frequency, offset + amplitude * np.sin(frequency[:, None] * np.linspace(0, 1, 25) + phase)
+    """Recordings of a damped oscillation. Amplitude, damping and phase vary, but leave no doubt about frequency."""
+    ranges = ((5, 40), (0.5, 2), (0.2, 2), (0, 2 * np.pi))
+    frequency, amplitude, damping, phase = (generator.uniform(*ends, (n, 1)) for ends in ranges)
+    t = np.linspace(0, 1, 60)
+    return frequency[:, 0], amplitude * np.exp(-damping * t) * np.sin(frequency * t + phase)
 
 
 def twenty_dimensions(generator, n):
@@ -113,7 +112,7 @@ def by_quadrature(case):
     if case is heavy_tailed_noise:
         theta, u = np.linspace(-14, 14, 701), np.linspace(-1, 1, 4002)[1:-1]
         prior, x = norm.pdf(theta / 2), 12 * u / (1 - u**2)  # to infinity
-        likelihood = lambda x: t.pdf(x[:, None] - theta, 2)  # noqa: E731
+        likelihood = lambda x: student.pdf(x[:, None] - theta, 2)  # noqa: E731
     else:
         theta, x = np.linspace(-1, 2, 1501), np.linspace(-0.5, 4.5, 2001)
         prior = np.where(abs(theta - 0.5) < 1.4999, 1.0, 0.5)
