@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gait.identifiability.linearisation import Linearisation
+from gait.identifiability.regions import Region
+from gait.identifiability.search import Search
 from gait.identifiability.symmetries import Counterexample
 from gait.identifiability.wording import finite, listed, percent
 
@@ -47,6 +49,7 @@ class Report:
         exponents: exponents of these products, shape [combinations, p], or None.
         combinations_without_noise: combinations that could be known if there were no noise.
         exponents_without_noise: exponents of these products, shape [combinations, p], or None.
+        functions: other functions of the parameters that can be known, such as "a + b" and "b*exp(c*t0)", as text.
         directions: orthonormal directions without influence, in logarithms of the parameters,
             shape [points, p - rank, p]; None if the rank is undecided.
         cramer_rao: smallest standard deviation of any unbiased estimate of each parameter and combination, median
@@ -54,8 +57,13 @@ class Report:
         linear_ceiling: share of each parameter's prior variance that any estimator can explain, as if the
             model were linear and the prior Gaussian.
         counterexample: two sets of parameters with the same outputs, or None.
+        search: the search for a second solution.
+        regions: for each undecided parameter that can be known at some points only, at how many and where.
         reasons: for each ambiguous parameter, what is ambiguous about it, in words.
         method: method of differentiation.
+        accuracy: relative accuracy of the model's outputs, as measured or stated, the median over the outputs.
+        calls: number of calls of the model.
+        rows: number of sets of parameters for which it was run.
         seed: key of the random choices.
         linear: the model near the points, for further questions.
     """
@@ -73,12 +81,18 @@ class Report:
     exponents: np.ndarray | None
     combinations_without_noise: list[str] | None
     exponents_without_noise: np.ndarray | None
+    functions: list[str]
     directions: np.ndarray | None
     cramer_rao: dict[str, float]
     linear_ceiling: dict[str, float]
     counterexample: Counterexample | None
+    search: Search
+    regions: dict[str, Region]
     reasons: dict[str, str]
     method: str
+    accuracy: float
+    calls: int
+    rows: int
     seed: int
     linear: Linearisation
 
@@ -116,13 +130,13 @@ class Report:
             "directions": None if self.directions is None else self.directions.tolist(),
             "cramer_rao": {name: finite(sd) for name, sd in self.cramer_rao.items()},
             "linear_ceiling": self.linear_ceiling,
-            "counterexample": None
-            if example is None
-            else {
-                "theta": dict(zip(self.names, example.theta.tolist(), strict=True)),
-                "other": dict(zip(self.names, example.other.tolist(), strict=True)),
-                "difference": example.difference,
-            },
+            "functions": self.functions,
+            "counterexample": None if example is None else example.to_dict(self.names),
+            "search": self.search.to_dict(self.names),
+            "regions": {name: dataclasses.asdict(part) for name, part in self.regions.items()},
+            "accuracy": self.accuracy,
+            "calls": self.calls,
+            "rows": self.rows,
             "sentences": self.sentences(),
         }
 
@@ -139,11 +153,13 @@ def _sentence(report: Report, name: str) -> str:
     if verdict == Identifiability.DEAD:
         return f"{name} has no influence on the outputs: nothing can be known of it."
     if verdict == Identifiability.AMBIGUOUS:
-        return f"{name} can be recovered up to {report.reasons[name]}."
+        return f"{name} is ambiguous: {report.reasons[name]}."
     if verdict == Identifiability.LOST:
         left = report.combinations_with(name)
         rest = f", and only {listed(left)} can be known" if left else ""
         return f"{name} could be recovered without noise. It is lost in this noise{rest}."
+    if verdict == Identifiability.UNDECIDED and name in report.regions:
+        return f"{name} is undecided as a whole: {report.regions[name].words()}."
     if verdict == Identifiability.UNDECIDED:
         return f"{name} is undecided: the derivatives are not accurate enough to tell a small influence from none."
     if report.combinations_without_noise is None:
