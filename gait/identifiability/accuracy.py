@@ -19,6 +19,7 @@ _LINES, _NODES, _DEGREES = 8, 24, (9, 15)
 _REACHES = (5e-2, 5e-3, 5e-4)  # half lengths of lines, as fractions of a parameter's unit
 _IMPROVES = 0.02  # a residual below this part of that of the lower degree comes from the polynomial
 _DENSE = 30.0  # a residual above so many times the median of the outputs is a kink of the model
+_ROUNDING, _ROUNDED = 1e-13, 10.0  # jumps below this are rounding, and the error is so many times as large
 _FEW_DIGITS = 8.0 * np.finfo(float).eps
 
 
@@ -32,7 +33,7 @@ def output_errors(model: Callable, points: np.ndarray, outputs: np.ndarray, seed
         seed: key of the lines' directions.
 
     Returns:
-        Shape [n]: jumps of the outputs times `JUMPS`, and at least a few of the last digits.
+        Shape [n]: jumps of the outputs times `JUMPS`, or ten times their rounding errors.
     """
     size = np.abs(outputs).max(axis=0)
     largest = _FEW_DIGITS * np.maximum(size, 1e-3 * np.median(size))
@@ -51,7 +52,8 @@ def output_errors(model: Callable, points: np.ndarray, outputs: np.ndarray, seed
             rough, fine = (np.sqrt(np.mean((basis @ along) ** 2, axis=0) * _NODES / len(basis)) for basis in left)
             middle = np.median(fine / scale)
             if middle < _FEW_DIGITS or middle > _IMPROVES * np.median(rough / scale):
-                largest = np.maximum(largest, JUMPS * np.minimum(fine, _DENSE * middle * scale))
+                whole = JUMPS if middle > _ROUNDING else _ROUNDED
+                largest = np.maximum(largest, whole * np.minimum(fine, _DENSE * middle * scale))
             else:  # or there are no outputs somewhere on the line
                 unclear.append(u)
         pending = np.array(unclear, int)

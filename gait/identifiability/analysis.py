@@ -22,7 +22,7 @@ from gait.identifiability.inputs import (
 )
 from gait.identifiability.linearisation import Linearisation, whitened
 from gait.identifiability.regions import regions
-from gait.identifiability.search import FITS, Search, box_of, search
+from gait.identifiability.search import Search, box_of, search
 from gait.identifiability.symmetries import Counterexample
 
 FEWEST_KEPT = 3
@@ -41,7 +41,7 @@ def analyse(
     prior_sd=None,
     ranges=None,
     accuracy: float | None = None,
-    fits: int = FITS,
+    fits: int | None = None,
     vectorized: bool = True,
     progress: bool = True,
     seed: int = 0,
@@ -49,8 +49,8 @@ def analyse(
     """Finds out which parameters a model's outputs determine, which only in combination and which not at all.
 
     With p parameters and 8 points, derivatives take 144 p runs of the model, or 64 p if it takes complex numbers,
-    and its accuracy about 200. The search for a second solution takes about 9 (p + 1) runs for each of its fits; if
-    that were more than 24,000, it makes fewer fits. `Report` has the numbers of calls and runs.
+    and its accuracy about 200. The search for a second solution takes about 9 (p + 1) runs for each of its 160 fits. It
+    makes fewer fits if that were more than 24,000 runs, or 20 seconds. `Report` has the numbers of calls and runs.
 
     Args:
         model: noise-free outputs [batch, n], or [batch], of parameters [batch, p]; rows of NaN where there are none.
@@ -62,7 +62,7 @@ def analyse(
             default the range of the points.
         accuracy: relative accuracy of the model's outputs, such as 1e-6; by default it is measured. A solver's error
             that changes smoothly with the parameters cannot be measured and should be stated.
-        fits: number of least-squares fits that look for a second solution; 0 for none.
+        fits: number of least-squares fits that look for a second solution; 0 for none, by default up to 160.
         vectorized: False if the model takes one set of parameters [p] at a time and returns outputs [n].
         progress: whether a bar appears when the runs take longer than 5 seconds.
         seed: key of the random choices.
@@ -101,7 +101,7 @@ def _near(model: Runs, points: np.ndarray, sd: np.ndarray, noise, accuracy: floa
     return Linearisation.of(found, sd, noise, errors)
 
 
-def _report(model: Runs, linear: Linearisation, names: tuple[str, ...], box, fits: int, seed: int) -> Report:
+def _report(model: Runs, linear: Linearisation, names: tuple[str, ...], box, fits: int | None, seed: int) -> Report:
     parts = regions(linear, names)
     linear, weights, example = _what_is_lost(model, linear, seed)
     exponents = _exponents(weights, names)
@@ -271,7 +271,7 @@ def _verdicts(linear: Linearisation, weights, names) -> dict[str, Identifiabilit
     return verdicts
 
 
-def _search(model: Runs, linear: Linearisation, names, verdicts, box, fits: int, seed: int) -> Search:
+def _search(model: Runs, linear: Linearisation, names, verdicts, box, fits: int | None, seed: int) -> Search:
     """Looks for other values of what can be known, at all points or at some."""
     kinds = (Identifiability.RECOVERABLE, Identifiability.UNDECIDED)
     candidates = [

@@ -17,6 +17,8 @@ CHECKING_STEPS = STEPS[1:3]
 """Steps that are enough to see whether a complex step can be trusted."""
 MEASURABLE = 1e-3
 """A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
+_DIGITS = np.array([0.0, 4.0, -9.0])
+"""Changes of the parameters that re-roll the rounding errors, in units of the last digit."""
 _COMPLEX_STEP, _LOCAL_STEP = 1e-25, 1e-4
 _RISEN = 30.0  # a disagreement of this many times the lowest is due to rounding
 _FEWEST_TO_EXTRAPOLATE = 4  # steps
@@ -176,7 +178,7 @@ def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[n
     """Derivatives and their errors, each [points, n, p]; None if the model does not take complex numbers."""
     count, parameters = points.shape
     step = _COMPLEX_STEP * unit
-    digits = np.array([0.0, 4.0])[:, None, None] * np.finfo(float).eps * points
+    digits = _DIGITS[:, None, None] * np.finfo(float).eps * points
     moved = np.repeat((points + digits)[:, :, None, :], parameters, axis=2).astype(complex)
     diagonal = np.arange(parameters)
     moved[..., diagonal, diagonal] += 1j * step
@@ -188,7 +190,7 @@ def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[n
             return None
     if not np.iscomplexobj(outputs) or outputs.shape[:1] != (moved.size // parameters,):
         return None
-    slopes = (outputs.imag.reshape(2, count, parameters, -1) / step[..., None]).swapaxes(2, 3)
-    largest = np.abs(slopes[0] * unit[:, None, :]).max(axis=(1, 2), keepdims=True)
+    slopes = (outputs.imag.reshape(len(_DIGITS), count, parameters, -1) / step[..., None]).swapaxes(2, 3)
+    largest = np.abs(slopes[0] * unit[:, None, :]).max(axis=2, keepdims=True)
     rounding = np.finfo(float).eps * largest / unit[:, None, :]
-    return slopes[0], np.abs(slopes[1] - slopes[0]) + rounding
+    return slopes[0], np.ptp(slopes, axis=0) + rounding

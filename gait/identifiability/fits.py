@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-_ROUNDS, _LAST_ROUNDS, _LAST = 60, 20, 0.05  # at most; after so many, a smaller part than this of the fits is given up
+_ROUNDS, _LAST_ROUNDS, _LAST = 60, 12, 0.1  # at most; after so many, a smaller part than this of the fits is given up
 _STALLED, _PATIENCE = 1e-3, 4  # a fit has stalled when its squared misfit fell by less than this part so many times
 _FALLING = 0.9  # a part by which the squared misfit falls near a solution
 _DAMPING, _EASED, _RAISED, _LARGEST, _SMALLEST = 1e-2, 0.2, 6.0, 1e6, 1e-15

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ class Runs:
     Attributes:
         calls: number of calls of the user's function so far.
         rows: number of sets of parameters it was given so far.
+        seconds: time they took.
     """
 
     def __init__(self, model: Callable, vectorized: bool = True, *, progress: bool = False):
@@ -43,6 +45,7 @@ class Runs:
         self._bar: Any = None
         self._width: int | None = None
         self.calls = self.rows = 0
+        self.seconds = 0.0
 
     def __enter__(self) -> Runs:
         if self._progress:
@@ -76,13 +79,15 @@ class Runs:
         return outputs
 
     def _run(self, theta: np.ndarray) -> np.ndarray:
+        begun = time.perf_counter()
         if self._vectorized:
-            self.calls += 1
-            outputs = _numbers(self._model(theta))
+            outputs = self._model(theta)
         else:
-            self.calls += len(theta)
-            outputs = _numbers([_numbers(self._model(row)) for row in theta])
+            outputs = [_numbers(self._model(row)) for row in theta]
+        self.seconds += time.perf_counter() - begun
+        self.calls += 1 if self._vectorized else len(theta)
         self.rows += len(theta)
+        outputs = _numbers(outputs)
         if self._bar is not None:
             self._bar.update(len(theta))
         if outputs.ndim == 1 and len(outputs) == len(theta):

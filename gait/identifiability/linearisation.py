@@ -22,8 +22,9 @@ MARGIN = 10.0
 """A singular value of this many times its possible error is not zero. Between once and this, it is undecided."""
 _BLURRED = 0.05  # directions more uncertain than this tell nothing about a function of the parameters
 _WEIGHTS = (0.0, 1e3, 1e6, 1e9, 1e12)
-"""Without noise, outputs are weighed by their spread and at least by so many times their own error: outputs that are
-mostly error would otherwise drown the others."""
+"""Without noise, outputs are weighed by their spread and at least by so many times their own error, if that is rounding:
+outputs that are mostly error would otherwise drown the others."""
+_ROUNDED = 1e-11  # of the outputs
 
 
 def whitening(noise, outputs: np.ndarray, floor: np.ndarray | float = 0.0) -> np.ndarray:
@@ -106,7 +107,9 @@ class Linearisation:
         """
         if output_errors is None:
             output_errors = np.zeros(jacobians.outputs.shape[1])
-        floors = _WEIGHTS if noise is None and output_errors.any() else (0.0,)
+        size = np.abs(jacobians.outputs).max(axis=0, initial=0.0)
+        rounded = output_errors.any() and np.median(output_errors) <= _ROUNDED * np.median(size)
+        floors = _WEIGHTS if noise is None and rounded else (0.0,)
         best = None
         for floor in floors:
             white = whitening(noise, jacobians.outputs, floor * output_errors)

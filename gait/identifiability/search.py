@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,17 +20,16 @@ from gait.identifiability.linearisation import Linearisation, whitened
 from gait.identifiability.symmetries import Counterexample
 from gait.identifiability.wording import listed, percent, rounded
 
-FITS = 160
-"""Fits of a search, unless they take too many runs of the model."""
+FITS, _FEWEST, _LONG = 160, 10, 20.0
+"""Fits of a search; the fewest of a slow model, and the seconds that are too long."""
 _GIVEN, _DRAWN = 8, 8  # points whose outputs are fitted: of those given, and drawn within their range
 _MOST_ROWS, _MOST_NUMBERS = 24_000, 3e8  # runs of the model, and outputs of all of them
 _ROUNDS = 9  # of a typical fit
 _OUTPUTS = 1_500  # so many of a model's outputs take part in the fits; the check takes all
 _POOL = 32  # draws for each start, from which those with the nearest outputs are chosen
-_NEARER = 0.1  # a range of positive numbers that is widened keeps this part of its low end
 _APART, _HOME = 5e-3, 2e-3  # of a parameter's range: solutions farther apart are two, nearer than the second one
 _CONFIDENT = 3.0  # errors of a solution
-_POLISHED = 0.1  # of the model's inaccuracy, the misfit at which fits end
+_POLISHED = 0.5  # of the model's inaccuracy, the misfit at which fits end
 _FEW = 0.1  # a search says little if a smaller part of its fits reach the outputs at all
 _MOST_CHANGES, _TRIED_FIRST = 1_000, 3
 
@@ -103,7 +103,7 @@ def _in_words(pair: Counterexample, names: Sequence[str]) -> str:
 
 
 def box_of(ranges: np.ndarray | None, points: np.ndarray) -> Box:
-    """The prior's box: the given one, or the range of the points and the spacing between two of them at either end.
+    """The prior's box: the given one, or the range of the points, beyond which nothing is known of the prior.
 
     Args:
         ranges: low and high end of each parameter, shape [2, p], or None.
@@ -111,16 +111,10 @@ def box_of(ranges: np.ndarray | None, points: np.ndarray) -> Box:
     """
     if ranges is not None:
         return Box(*ranges)
-    low, high = points.min(axis=0), points.max(axis=0)
-    spacing = (high - low) / (len(points) - 1)
-    below, above = low - spacing, high + spacing
-    # Parameters with one sign keep it.
-    below = np.where(low >= 0.0, np.maximum(below, _NEARER * low), below)
-    above = np.where(high <= 0.0, np.minimum(above, _NEARER * high), above)
-    return Box(below, above)
+    return Box(points.min(axis=0), points.max(axis=0))
 
 
-def search(model: Runs, linear: Linearisation, candidates: np.ndarray, box: Box, seed: int, fits: int) -> Search:
+def search(model: Runs, linear: Linearisation, candidates: np.ndarray, box: Box, seed: int, fits: int | None) -> Search:
     """Looks for other parameters within the prior that give the outputs of some points.
 
     Args:
@@ -130,12 +124,17 @@ def search(model: Runs, linear: Linearisation, candidates: np.ndarray, box: Box,
             solution in which one of them differs counts.
         box: the prior's box.
         seed: key of the draws.
-        fits: number of fits, at most; 0 for no search.
+        fits: number of fits; 0 for no search, None for 160 or fewer if they took long.
     """
-    if fits <= 0 or not candidates.any() or not len(box.free):
+    if fits == 0 or not candidates.any() or not len(box.free):
         return Search()
     rows = min(_MOST_ROWS, _MOST_NUMBERS / linear.scaled.shape[1])
-    fits = max(1, min(fits, int(rows / (_ROUNDS * (len(box.free) + 1)))))
+    each = _ROUNDS * (len(box.free) + 1)
+    if fits is None:
+        # A slow model gets half as many fits, or a quarter, ...: so that a repetition most likely makes as many.
+        seconds = FITS * each * model.seconds / model.rows
+        fits = max(_FEWEST, FITS >> max(0, math.ceil(math.log2(seconds / _LONG))))
+    fits = max(1, min(fits, int(rows / each)))
     generator = np.random.default_rng(seed)
     targets = _targets(model, linear, candidates, fits, generator)
     found = _Found(model, linear, targets, box)
