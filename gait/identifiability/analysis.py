@@ -9,9 +9,10 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.identifiability import combinations, symmetries
-from gait.identifiability.accuracy import JUMPS, output_errors
+from gait.identifiability.accuracy import output_errors
 from gait.identifiability.derivatives import jacobians
 from gait.identifiability.findings import Identifiability, Report
+from gait.identifiability.functions import known_functions
 from gait.identifiability.inputs import (
     Runs,
     check_repeatable,
@@ -95,7 +96,7 @@ def _near(model: Runs, points: np.ndarray, sd: np.ndarray, noise, accuracy: floa
             "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
     if accuracy is None:
-        errors = np.maximum(output_errors(model, found.points, found.outputs, seed), JUMPS * repeated)
+        errors = output_errors(model, found.points, found.outputs, repeated, seed)
     else:
         errors = accuracy * np.abs(found.outputs).max(axis=0)
     return Linearisation.of(found, sd, noise, errors)
@@ -131,7 +132,7 @@ def _report(model: Runs, linear: Linearisation, names: tuple[str, ...], box, fit
         exponents=left,
         combinations_without_noise=_written(exponents, names),
         exponents_without_noise=exponents,
-        functions=[],
+        functions=[] if weights is not None else known_functions(model, linear, names),
         directions=_directions(linear),
         cramer_rao=bounds,
         linear_ceiling={name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)},

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gait.identifiability.functions import KnownFunction
 from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.regions import Region
 from gait.identifiability.search import Search
@@ -49,7 +50,8 @@ class Report:
         exponents: exponents of these products, shape [combinations, p], or None.
         combinations_without_noise: combinations that could be known if there were no noise.
         exponents_without_noise: exponents of these products, shape [combinations, p], or None.
-        functions: other functions of the parameters that can be known, such as "a + b" and "b*exp(c*t0)", as text.
+        functions: functions of several parameters that can be known where `combinations` is None, such as "a + b" and
+            "b*exp(c*t0)", as far as they have been found.
         directions: orthonormal directions without influence, in logarithms of the parameters,
             shape [points, p - rank, p]; None if the rank is undecided.
         cramer_rao: smallest standard deviation of any unbiased estimate of each parameter and combination, median
@@ -81,7 +83,7 @@ class Report:
     exponents: np.ndarray | None
     combinations_without_noise: list[str] | None
     exponents_without_noise: np.ndarray | None
-    functions: list[str]
+    functions: list[KnownFunction]
     directions: np.ndarray | None
     cramer_rao: dict[str, float]
     linear_ceiling: dict[str, float]
@@ -103,6 +105,11 @@ class Report:
     def combinations_without_noise_with(self, *names: str) -> list[str]:
         """The combinations, if there were no noise, in which any of some parameters occurs."""
         return self._with(names, self.combinations_without_noise, self.exponents_without_noise)
+
+    def functions_with(self, name: str) -> list[str]:
+        """The functions, beside products of powers, in which a parameter occurs."""
+        column = self.names.index(name)
+        return [function.text for function in self.functions if column in function.parameters]
 
     def _with(self, names: Sequence[str], combinations: list[str] | None, exponents: np.ndarray | None) -> list[str]:
         if combinations is None or exponents is None:
@@ -130,7 +137,7 @@ class Report:
             "directions": None if self.directions is None else self.directions.tolist(),
             "cramer_rao": {name: finite(sd) for name, sd in self.cramer_rao.items()},
             "linear_ceiling": self.linear_ceiling,
-            "functions": self.functions,
+            "functions": [function.text for function in self.functions],
             "counterexample": None if example is None else example.to_dict(self.names),
             "search": self.search.to_dict(self.names),
             "regions": {name: dataclasses.asdict(part) for name, part in self.regions.items()},
@@ -162,6 +169,8 @@ def _sentence(report: Report, name: str) -> str:
         return f"{name} is undecided as a whole: {report.regions[name].words()}."
     if verdict == Identifiability.UNDECIDED:
         return f"{name} is undecided: the derivatives are not accurate enough to tell a small influence from none."
+    if known := report.functions_with(name):
+        return f"{name} cannot be known by itself, however good the data: only {listed(known)} can."
     if report.combinations_without_noise is None:
         return (
             f"{name} cannot be known by itself: other parameters can compensate for any change of it, but not by a "

@@ -25,6 +25,7 @@ _WEIGHTS = (0.0, 1e3, 1e6, 1e9, 1e12)
 """Without noise, outputs are weighed by their spread and at least by so many times their own error, if that is rounding:
 outputs that are mostly error would otherwise drown the others."""
 _ROUNDED = 1e-11  # of the outputs
+_SAME = 0.01  # of the differences among the points; outputs farther apart are not the same, however poor the model
 
 
 def whitening(noise, outputs: np.ndarray, floor: np.ndarray | float = 0.0) -> np.ndarray:
@@ -161,7 +162,14 @@ class Linearisation:
     def equal(self, difference: np.ndarray) -> np.ndarray:
         """Whether outputs are equal within the model's accuracy, from their differences [..., n]."""
         size = np.linalg.norm(whitened(self.white, difference[..., None])[..., 0], axis=-1)
-        return size <= self.slack  # False where there are no outputs
+        return size <= min(self.slack, _SAME * self._signal)  # False where there are no outputs
+
+    @functools.cached_property
+    def _signal(self) -> float:
+        """Differences of the outputs among the points, in units of the noise; infinite if there are none."""
+        outputs = self.jacobians.outputs
+        apart = whitened(self.white, (outputs - outputs.mean(axis=0))[..., None])[..., 0]
+        return float(np.median(np.linalg.norm(apart, axis=1))) or np.inf
 
     @functools.cached_property
     def ranks(self) -> tuple[np.ndarray, np.ndarray]:

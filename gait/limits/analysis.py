@@ -20,6 +20,8 @@ from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
 
 POINTS, POINTS_OF_ADDITIONS = 24, 10
 """Walkers at which derivatives are taken: for the scenario itself, and for each additional measurement."""
+FITS = 48
+"""Fits that look for another walker with the same recording. Additional measurements need none: they only add."""
 LOCAL = (
     "With noise these are local bounds. No estimator does better, but the best possible one may do far worse, "
     "above all where the noise exceeds a few centimetres."
@@ -255,7 +257,7 @@ def analyse_scenario(
         report=report,
         identifiability=found,
         ceilings={name: ceiling_of(name, report, unknowns, posterior) for name in names},
-        additional_measurements=_additional_measurements(model, missing, seed),
+        additional_measurements=_additional_measurements(model, missing, report.accuracy, seed),
         ratio_posterior=posterior,
         twins=None if pair is None else model.walks(np.stack([pair.theta, pair.other]), _TWINS_INTERVAL),
     )
@@ -275,14 +277,17 @@ def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tup
     return tuple(dict.fromkeys((*SUBJECT, *own, *ratios, *asked)))
 
 
-def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int, count: int = POINTS) -> Report:
+def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int) -> Report:
     sd = None if noise is None else model.noise_sd(noise)
-    points = model.draw(count, np.random.default_rng(seed))
-    return analyse(model.outputs, points, model.symbols, noise=sd, prior_sd=model.prior_sd, seed=seed)
+    points = model.draw(POINTS, np.random.default_rng(seed))
+    return analyse(
+        model.outputs, points, model.symbols,
+        noise=sd, prior_sd=model.prior_sd, ranges=model.ranges, fits=FITS, seed=seed,
+    )  # fmt: skip
 
 
 def _additional_measurements(
-    model: ForwardModel, missing: Sequence[str], seed: int
+    model: ForwardModel, missing: Sequence[str], accuracy: float, seed: int
 ) -> tuple[AdditionalMeasurement, ...]:
     """Finds the effect of each additional measurement on the missing quantities, without noise.
 
@@ -296,7 +301,11 @@ def _additional_measurements(
         if not (added or once) or any(set(fewer) <= set(channels) for fewer in helpful):
             continue
         more = dataclasses.replace(model, channels=model.channels + added, measured=model.measured + once)
-        report = _report(more, None, seed, POINTS_OF_ADDITIONS)
+        points = more.draw(POINTS_OF_ADDITIONS, np.random.default_rng(seed))
+        report = analyse(
+            more.outputs, points, more.symbols,
+            prior_sd=more.prior_sd, accuracy=accuracy, fits=0, seed=seed,
+        )  # fmt: skip
         recovered = tuple(
             name for name in missing if identifiability_of(name, report, model.unknowns) == Identifiability.RECOVERABLE
         )
