@@ -214,7 +214,7 @@ def checked_points(points, names: Sequence[str] | None) -> tuple[np.ndarray, tup
 
 
 def numbers(value, rule: str) -> np.ndarray:
-    """What a user gave, as an array of real numbers.
+    """Converts what a user gave to an array of real numbers.
 
     Args:
         value: anything.

@@ -15,7 +15,7 @@ from gait.identifiability.derivatives import Model, local_derivatives, units
 from gait.identifiability.linearisation import Linearisation, whitened
 
 FACTORS = (0.5, 2.0)
-_PATH_STEPS, _PATH_STEP = 12, 0.1  # in units of the prior
+_PATH_STEPS, _PATH_STEP = 16, 0.1  # in units of the prior
 _CORRECTIONS, _CORRECTED = 8, 0.1  # the latter as a part of the model's inaccuracy
 
 
