@@ -17,6 +17,7 @@ JUMPS = 100.0
 """A solver's error may be this many times as large as its jumps: most of the error changes smoothly."""
 _LINES, _PANELS, _NODES, _DEGREE = 5, 8, 16, 9
 _REACH, _HALVINGS = 5e-2, 4  # half length of a line, as a fraction of a parameter's unit, and of its worst panel
+_MOST_NUMBERS = 100_000  # with more outputs than this on all lines, fewer lines do
 _DENSE = 30.0  # a residual above so many times the median of the outputs is a kink of the model
 _ROUNDING, _ROUNDED = 1e-13, 10.0  # jumps below this are rounding, and the error is so many times as large
 _EVEN, _EVERYWHERE = 0.3, 4.0
@@ -43,9 +44,10 @@ def output_errors(model: Callable, points: np.ndarray, outputs: np.ndarray, repe
     whole = JUMPS if np.median(jumps / scale) > _ROUNDING else _ROUNDED
     found = np.maximum(whole * jumps, _FEW_DIGITS * np.maximum(size, 1e-3 * np.median(size)))
     generator = np.random.default_rng(seed)
-    middles, count = points[:_LINES].copy(), len(points[:_LINES])
+    count = max(1, min(_LINES, len(points), _MOST_NUMBERS // size.size))
+    middles = points[:count].copy()
     ways = generator.choice([-1.0, 1.0], middles.shape) * generator.uniform(0.3, 1.0, middles.shape)
-    middles, halves = _worst_panels(model, middles, _REACH * ways * units(points)[:_LINES], scale)
+    middles, halves = _worst_panels(model, middles, _REACH * ways * units(points)[:count], scale)
     pending, dense = np.arange(count), np.zeros(count, bool)
     for halving in range(_HALVINGS + 1):
         residuals = _residuals(model, middles[pending], halves[pending])

@@ -7,8 +7,10 @@ parameter is multiplied by s^w. The products that it leaves unchanged have expon
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -122,7 +124,12 @@ def _blocks(weights: np.ndarray) -> list[tuple[list[int], list[int]]]:
         used = set(np.flatnonzero(weights[row]).tolist())
         joined = [block for block in blocks if used & set(block[1])]
         blocks = [block for block in blocks if not used & set(block[1])]
-        blocks.append(([row, *sum((b[0] for b in joined), [])], sorted(sum((b[1] for b in joined), []))))
+        blocks.append(
+            (
+                [row, *functools.reduce(operator.iadd, (b[0] for b in joined), [])],
+                sorted(functools.reduce(operator.iadd, (b[1] for b in joined), [])),
+            )
+        )
     return blocks
 
 

@@ -13,7 +13,7 @@ from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.regions import Region
 from gait.identifiability.search import Search
 from gait.identifiability.symmetries import Counterexample
-from gait.identifiability.wording import finite, listed, percent
+from gait.identifiability.wording import finite, listed, percent, rounded
 
 
 class Identifiability(enum.StrEnum):
@@ -147,6 +147,14 @@ class Report:
             "sentences": self.sentences(),
         }
 
+    def to_markdown(self, title: str = "What can be known of the parameters") -> str:
+        """The findings as Markdown: verdicts, combinations, second solutions, and what they rest on.
+
+        Args:
+            title: heading of the text.
+        """
+        return markdown(self, title)
+
     def sentences(self) -> list[str]:
         """The verdicts in plain words, one sentence a parameter."""
         return [_sentence(self, name) for name in self.names]
@@ -179,3 +187,43 @@ def _sentence(report: Report, name: str) -> str:
     if left := report.combinations_without_noise_with(name):
         return f"{name} cannot be known by itself, however good the data: only {listed(left)} can."
     return f"{name} cannot be known, and no product of it with other parameters can."
+
+
+def markdown(report: Report, title: str) -> str:
+    """Findings as Markdown, see `Report.to_markdown`."""
+    rows = ["| parameter | verdict | part no other parameter can imitate | bound on the error |", "|---|---|---|---|"]
+    for name, verdict in report.verdicts.items():
+        bound = rounded(report.cramer_rao[name], 3) if np.isfinite(report.cramer_rao[name]) else "none"
+        rows.append(f"| {name} | {verdict} | {percent(report.uniqueness[name])} | {bound} |")
+    parts = [f"# {title}", "\n".join(rows), _bullets(report.sentences())]
+    known = [*(report.combinations_without_noise or []), *(function.text for function in report.functions)]
+    if known:
+        parts.append(f"Known without noise: {listed(known)}.")
+    if report.counterexample is not None:
+        parts.append(_pair(report.counterexample, report.names, "Two sets of parameters with the same outputs"))
+    if report.search.twins:
+        twin = min(report.search.twins, key=lambda twin: twin.difference)
+        parts.append(_pair(twin, report.names, "A second solution within the prior"))
+    return "\n\n".join([*parts, "## Basis of these findings", _bullets(_basis(report))]) + "\n"
+
+
+def _bullets(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _pair(pair: Counterexample, names: Sequence[str], title: str) -> str:
+    rows = [f"| {name} | {a:.17g} | {b:.17g} |" for name, a, b in zip(names, pair.theta, pair.other, strict=True)]
+    table = "\n".join(["| | one | the other |", "|---|---|---|", *rows])
+    return f"## {title}\n\nTheir outputs differ by {pair.difference:.1e} at most.\n\n{table}"
+
+
+def _basis(report: Report) -> list[str]:
+    aside = f" {report.set_aside} more were set aside." if report.set_aside else ""
+    unit = "" if report.linear.noisy else " The bounds are for noise of one unit in every output."
+    lines = [
+        f"Derivatives by {report.method} at {report.points} points (seed {report.seed}).{aside}",
+        f"The model was run for {report.rows:,} sets of parameters in {report.calls:,} calls. Its outputs are taken as "
+        f"accurate to {report.accuracy:.0e}.",
+        f"Errors are Cramér-Rao bounds of unbiased estimates, medians over the points.{unit}",
+    ]
+    return lines + [report.search.evidence()] * bool(report.search.evidence())

@@ -80,10 +80,7 @@ class Runs:
 
     def _run(self, theta: np.ndarray) -> np.ndarray:
         begun = time.perf_counter()
-        if self._vectorized:
-            outputs = self._model(theta)
-        else:
-            outputs = [_numbers(self._model(row)) for row in theta]
+        outputs = self._model(theta) if self._vectorized else [_numbers(self._model(row)) for row in theta]
         self.seconds += time.perf_counter() - begun
         self.calls += 1 if self._vectorized else len(theta)
         self.rows += len(theta)
@@ -200,9 +197,7 @@ def checked_points(points, names: Sequence[str] | None) -> tuple[np.ndarray, tup
     texts = None if names is None else tuple(str(name) for name in names)
     if texts is None or len(texts) != array.shape[1] or len(set(texts)) < len(texts):
         received = "none" if texts is None else ", ".join(texts)
-        raise InputError(
-            f"Every one of the {array.shape[1]} parameters has a name of its own. Received: {received}."
-        )
+        raise InputError(f"Every one of the {array.shape[1]} parameters has a name of its own. Received: {received}.")
     bad = ~np.isfinite(array)
     if bad.any():
         where = ", ".join(name for name, column in zip(texts, bad.T, strict=True) if column.any())

@@ -23,7 +23,7 @@ from gait.identifiability.wording import listed, percent, rounded
 FITS, _FEWEST, _LONG = 160, 10, 20.0
 """Fits of a search; the fewest of a slow model, and the seconds that are too long."""
 _GIVEN, _DRAWN = 8, 8  # points whose outputs are fitted: of those given, and drawn within their range
-_MOST_ROWS, _MOST_NUMBERS = 24_000, 3e8  # runs of the model, and outputs of all of them
+_MOST_ROWS, _MOST_NUMBERS = 24_000, 1e8  # runs of the model, and outputs of all of them
 _ROUNDS = 9  # of a typical fit
 _OUTPUTS = 1_500  # so many of a model's outputs take part in the fits; the check takes all
 _POOL = 32  # draws for each start, from which those with the nearest outputs are chosen
@@ -98,7 +98,9 @@ class Search:
 def _in_words(pair: Counterexample, names: Sequence[str]) -> str:
     """The parameters that differ, in words: "(a = 1, b = 2) and (a = 2, b = 1)"."""
     columns = [i for i, name in enumerate(names) if not np.isclose(pair.theta[i], pair.other[i], rtol=1e-6, atol=0.0)]
-    sides = [", ".join(f"{names[i]} = {rounded(float(theta[i]), 4)}" for i in columns) for theta in (pair.theta, pair.other)]
+    sides = [
+        ", ".join(f"{names[i]} = {rounded(float(theta[i]), 4)}" for i in columns) for theta in (pair.theta, pair.other)
+    ]
     return listed([f"({side})" for side in sides])
 
 
@@ -206,7 +208,9 @@ class _Found:
         for k, theta in enumerate(self.targets.theta):
             tried = range(len(changes)) if k < _TRIED_FIRST else sorted(holding)
             others = np.array([changes[c][0] * theta[changes[c][1]] for c in tried])
-            tried = [c for c, inside in zip(tried, self.box.inside(others), strict=True) if inside] if len(others) else []
+            tried = (
+                [c for c, inside in zip(tried, self.box.inside(others), strict=True) if inside] if len(others) else []
+            )
             if tried:
                 others = np.array([changes[c][0] * theta[changes[c][1]] for c in tried])
                 there = self.model.tolerant(others)

@@ -35,9 +35,9 @@ class Counterexample:
     def to_dict(self, names: Sequence[str]) -> dict:
         """The pair as numbers by name for JSON."""
         sides = {"theta": self.theta, "other": self.other}
-        return {
-            side: dict(zip(names, theta.tolist(), strict=True)) for side, theta in sides.items()
-        } | {"difference": self.difference}
+        return {side: dict(zip(names, theta.tolist(), strict=True)) for side, theta in sides.items()} | {
+            "difference": self.difference
+        }
 
 
 def scaled(points: np.ndarray, weights: np.ndarray, factor: float) -> np.ndarray:

@@ -40,8 +40,11 @@ def _three_peaks(theta):
 def _mixture_moments(theta):
     """Mean and the next four moments of a mixture of two Gaussians of equal variance."""
     p, m, n, s = theta.T
-    raw = lambda mu: [mu, mu**2 + s**2, mu**3 + 3 * mu * s**2, mu**4 + 6 * mu**2 * s**2 + 3 * s**4,
-                      mu**5 + 10 * mu**3 * s**2 + 15 * mu * s**4]  # fmt: skip
+
+    def raw(mu):
+        return [mu, mu**2 + s**2, mu**3 + 3 * mu * s**2, mu**4 + 6 * mu**2 * s**2 + 3 * s**4,
+                          mu**5 + 10 * mu**3 * s**2 + 15 * mu * s**4]  # fmt: skip
+
     return np.stack([p * one + (1.0 - p) * other for one, other in zip(raw(m), raw(n), strict=True)], axis=1)
 
 
@@ -103,9 +106,11 @@ AMBIGUOUS_MODELS: dict[str, KnownModel] = {
     "three peaks": _model(_three_peaks, _PEAKS, AMBIGUOUS, s=RECOVERABLE),
     # (p, m, n) -> (1 - p, n, m).
     "mixture moments": _model(
-        _mixture_moments, {"p": (0.2, 0.8), "m": (-2.0, 2.0), "n": (-2.0, 2.0), "s": (0.3, 0.8)}, AMBIGUOUS,
+        _mixture_moments,
+        {"p": (0.2, 0.8), "m": (-2.0, 2.0), "n": (-2.0, 2.0), "s": (0.3, 0.8)},
+        AMBIGUOUS,
         s=RECOVERABLE,
-    ),  # fmt: skip
+    ),
     # (ka, ke, V) -> (ke, ka, V ke / ka) (kestrel99/pmxTools #27).
     "flip-flop": _model(_absorption, {"ka": (0.2, 2.0), "ke": (0.2, 2.0), "V": (5.0, 20.0)}, AMBIGUOUS),
     # (A, phase) -> (-A, phase + pi).
@@ -122,7 +127,7 @@ AMBIGUOUS_MODELS: dict[str, KnownModel] = {
     "chain of 3": _model(_chain, _rates(3), AMBIGUOUS),
     "chain of 6": _model(_chain, _rates(6), AMBIGUOUS),
     "chain of 10": _model(_chain, _rates(10), AMBIGUOUS),
-}  # fmt: skip
+}
 
 _FAST, _SLOW = (1.1, 2.0), (0.2, 0.8)
 
