@@ -2,7 +2,8 @@
 
 A solver's steps change in jumps when the parameters change smoothly, and rounding is jagged at any scale. So the
 outputs along a short line of parameters are fitted by polynomials, panel by panel, then along the half of the panel
-where that fits worst, and so on. Before long a smooth function is fitted to its last digits. A jump is never, however short the line.
+where that fits worst, and so on. Before long a smooth function is fitted to its last digits. A jump is never,
+however short the line.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ def pendulum(tolerance):
         for m, k, start in theta:
             field = lambda t, x, m=m, k=k: [x[1] / m, -k * np.sin(x[0])]  # noqa: E731
             rows.append(
-                solve_ivp(field, (0, 5), [start, 0.0], t_eval=np.linspace(0, 5, 20), rtol=tolerance, atol=tolerance).y[0]
+                solve_ivp(field, (0, 5), [start, 0.0], t_eval=np.linspace(0, 5, 20), rtol=tolerance, atol=tolerance).y[
+                    0
+                ]
             )
         return np.array(rows)
 
@@ -41,7 +43,8 @@ def test_rounding_is_measured(digits):
     points = draws((0.5, 0.2), (2.0, 1.0))
     model = lambda t: np.round(decay(t), digits)  # noqa: E731
     errors = output_errors(model, points, model(points))
-    assert 0.3 < np.median(errors) / 10.0**-digits < 3.0
+    # Not less than the rounding, and not more than if it were the jumps of a solver.
+    assert 0.3 < np.median(errors) / 10.0**-digits < 40.0
 
 
 def test_a_smooth_model_is_accurate_to_its_last_digits():
@@ -75,7 +78,9 @@ def test_an_early_epidemic_of_known_size_is_identifiable(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_solvers_errors_recover_nothing(seed):
-    report = identifiability.analyse(pendulum(1e-6), draws((1, 3, 0.5), (2, 8, 1.5), seed=seed), "mks", seed=seed, fits=0)
+    report = identifiability.analyse(
+        pendulum(1e-6), draws((1, 3, 0.5), (2, 8, 1.5), seed=seed), "mks", seed=seed, fits=0
+    )
     assert report.verdicts["m"] in ("only in combination", "undecided")
     assert report.verdicts["k"] in ("only in combination", "undecided")
 
@@ -86,7 +91,7 @@ def test_a_stated_accuracy_decides():
     points = draws((1.0, 1.0), (2.0, 2.0))
     assert identifiability.analyse(model, points, ["a", "b"]).verdicts["b"] == "recoverable"
     report = identifiability.analyse(model, points, ["a", "b"], accuracy=1e-3)
-    assert report.verdicts == {"a": "recoverable", "b": "only in combination"}
+    assert report.verdicts == {"a": "recoverable", "b": "dead"}
     assert report.accuracy == pytest.approx(1e-3)
     for wrong in (0.0, 2.0, "high", [1e-3, 1e-3]):
         with pytest.raises(InputError, match="relative accuracy"):

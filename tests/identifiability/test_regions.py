@@ -32,9 +32,10 @@ def test_a_kink_beyond_the_record_is_never_simply_recoverable(seed):
 
 def test_a_region_has_a_share_and_a_threshold():
     drawn = points(0, 30)
+    drawn = drawn[(drawn[:, 2] < TIMES[-2]) | (drawn[:, 2] > TIMES[-1])]
     report = identifiability.analyse(late_kink, drawn, ["a", "b", "c"], fits=8)
     region = report.regions["b"]
-    assert region.points == 30
+    assert region.points == len(drawn) > 25
     assert region.known == (drawn[:, 2] < TIMES[-1]).sum() == region.points - region.traceless
     name, sign, value = region.condition.split()
     assert (name, sign) == ("c", ">")
@@ -56,7 +57,7 @@ def test_a_region_may_leave_a_combination():
 
 def test_one_region_is_none():
     """Control: the same model with all kinks within the record."""
-    drawn = points(0) - (0.0, 0.0, 0.6)
+    drawn = points(0) * (1.0, 1.0, 0.5)
     report = identifiability.analyse(late_kink, drawn, ["a", "b", "c"], fits=8)
     assert report.regions == {}
     assert set(report.verdicts.values()) == {"recoverable"}
