@@ -7,10 +7,8 @@ parameter is multiplied by s^w. The products that it leaves unchanged have expon
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-import operator
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -124,12 +122,8 @@ def _blocks(weights: np.ndarray) -> list[tuple[list[int], list[int]]]:
         used = set(np.flatnonzero(weights[row]).tolist())
         joined = [block for block in blocks if used & set(block[1])]
         blocks = [block for block in blocks if not used & set(block[1])]
-        blocks.append(
-            (
-                [row, *functools.reduce(operator.iadd, (b[0] for b in joined), [])],
-                sorted(functools.reduce(operator.iadd, (b[1] for b in joined), [])),
-            )
-        )
+        rows = [row, *itertools.chain.from_iterable(block[0] for block in joined)]
+        blocks.append((rows, sorted(itertools.chain.from_iterable(block[1] for block in joined))))
     return blocks
 
 
@@ -268,7 +262,7 @@ def written(exponents: Sequence[int], names: Sequence[str]) -> str:
 
 
 def written_sum(coefficients: Sequence[int], names: Sequence[str]) -> str:
-    """Text of a sum with integer coefficients, or of its negative if that begins without a minus: "a + b", "a - 2*b"."""
+    """Text of a sum with integer coefficients, or of its negative, so that no minus begins it: "a - 2*b"."""
     text = ""
     first = next((value for value in coefficients if value), 1)
     coefficients = [value if first > 0 else -value for value in coefficients]

@@ -159,7 +159,7 @@ def _of_ladder(there: np.ndarray, width: np.ndarray, outputs: np.ndarray, steps)
 
 
 def _best(slopes: np.ndarray, rounding: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The slopes [p, n] of a ladder [steps, p, n] that agree best with the ones before, their errors, and these' size."""
+    """The slopes [p, n] of a ladder [steps, p, n] that agree best with those before, their errors, and their size."""
     apart = np.abs(slopes[1:] - slopes[:-1])
     # A finer step has a rounding error so much larger. Taking it into account makes agreement by chance rarer.
     finer = np.append(apart[1:], apart[-1:], axis=0) * (steps[1:] / steps[:-1]).reshape(-1, 1, 1)

@@ -116,8 +116,8 @@ def _slopes(outputs: Outputs, theta: np.ndarray, there: np.ndarray, box: Box, sm
     steps = np.full(size.shape, 1j * _COMPLEX_STEP) if smooth else size
     moved = np.repeat(theta[:, None, :].astype(steps.dtype), len(free), axis=1)
     moved[:, np.arange(len(free)), free] += steps * box.width[free]
-    moved = outputs(moved.reshape(-1, theta.shape[1])).reshape(count, len(free), -1)
-    change = moved.imag / _COMPLEX_STEP if smooth else (moved - there[:, None]) / size[..., None]
+    beside = outputs(moved.reshape(-1, theta.shape[1])).reshape(count, len(free), -1)
+    change = beside.imag / _COMPLEX_STEP if smooth else (beside - there[:, None]) / size[..., None]
     return change.swapaxes(1, 2)
 
 
@@ -130,7 +130,7 @@ def _moved(theta: np.ndarray, miss: np.ndarray, slopes: np.ndarray, damping: np.
     columns = np.concatenate([np.where(held[:, None, :], 0.0, slopes), miss[..., None]], axis=2)
     missing = max(0, columns.shape[2] - columns.shape[1])
     # The last column of the triangle holds the misfit in the directions of the others.
-    triangle = np.linalg.qr(np.pad(columns, ((0, 0), (0, missing), (0, 0))), mode="r")
+    triangle: np.ndarray = np.asarray(np.linalg.qr(np.pad(columns, ((0, 0), (0, missing), (0, 0))), mode="r"))
     size = np.linalg.norm(triangle[:, :-1, :-1], axis=1)
     size = np.maximum(size, 1e-6 * size.max(axis=1, keepdims=True)) + np.finfo(float).tiny
     left, values, right = np.linalg.svd(triangle[:, :-1, :-1] / size[:, None, :])

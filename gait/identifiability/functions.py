@@ -150,7 +150,11 @@ def _rates(model, linear, projectors, block, dimension, names) -> list[KnownFunc
             rates += [(p, names[k], points[:, k] ** p) for k in free for p in (1.0, -1.0)]
             for power, name, factor in rates:
                 numbers = rate / factor[agreeing]
-                number = Fraction(float(np.median(numbers))).limit_denominator(4) if np.isfinite(numbers).all() else 0
+                number = (
+                    Fraction(float(np.median(numbers))).limit_denominator(4)
+                    if np.isfinite(numbers).all()
+                    else Fraction(0)
+                )
                 if not number or np.abs(numbers / float(number) - 1.0).max() > _EQUAL:
                     continue
                 others = _moved(points, linear.sd, i, j, float(number) * factor, log_one, log_two)

@@ -164,9 +164,9 @@ def check_repeatable(model: Runs, points: np.ndarray, outputs: np.ndarray) -> np
     size = np.abs(np.where(np.isfinite(outputs), outputs, 0.0)).max(axis=1, keepdims=True)
     if (apart > _RANDOM * size).any():
         raise InputError(
-            f"The model is random: the same parameters gave outputs that differ by {apart.max():.2g}. An analysis needs "
-            "a model that gives the same outputs each time. Fix the seed of its random numbers for every row, or use "
-            "its mean, and pass the spread as noise."
+            f"The model is random: the same parameters gave outputs that differ by {apart.max():.2g}. An analysis "
+            "needs a model that gives the same outputs each time. Fix the seed of its random numbers for every row, or "
+            "use its mean, and pass the spread as noise."
         )
     return apart.max(axis=0)
 
@@ -220,12 +220,10 @@ def numbers(value, rule: str) -> np.ndarray:
     """
     try:
         array = np.asarray(value)
-        kind = array.dtype.kind
-        if kind not in "biuf":
-            array = np.asarray(value, float) if kind == "O" else None
+        array = array.astype(float) if array.dtype.kind == "O" else array
     except (ValueError, TypeError):
-        array = None
-    if array is None or array.dtype == bool:
+        array = np.array("")
+    if array.dtype.kind not in "iuf":
         raise InputError(f"{rule}. All of them are numbers. Received: {_shown(value)}.")
     return array.astype(float)
 

@@ -22,8 +22,8 @@ MARGIN = 10.0
 """A singular value of this many times its possible error is not zero. Between once and this, it is undecided."""
 _BLURRED = 0.05  # directions more uncertain than this tell nothing about a function of the parameters
 _WEIGHTS = (0.0, 1e3, 1e6, 1e9, 1e12)
-"""Without noise, outputs are weighed by their spread and at least by so many times their own error, if that is rounding:
-outputs that are mostly error would otherwise drown the others."""
+"""Without noise, outputs are weighed by their spread and at least by so many times their own error, if that is
+rounding: outputs that are mostly error would otherwise drown the others."""
 _ROUNDED = 1e-11  # of the outputs
 _SAME = 0.01  # of the differences among the points; outputs farther apart are not the same, however poor the model
 
@@ -241,7 +241,7 @@ class Linearisation:
     def dead(self) -> np.ndarray:
         """Marks the parameters that have no influence at any point, shape [p]."""
         effect, doubt = self.influence
-        return (effect <= doubt).all(axis=0) & (not self.doubted)
+        return np.asarray((effect <= doubt).all(axis=0) & (not self.doubted))
 
     @property
     def influence(self) -> tuple[np.ndarray, np.ndarray]:

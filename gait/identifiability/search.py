@@ -97,7 +97,7 @@ class Search:
 
 def _in_words(pair: Counterexample, names: Sequence[str]) -> str:
     """The parameters that differ, in words: "(a = 1, b = 2) and (a = 2, b = 1)"."""
-    columns = [i for i, name in enumerate(names) if not np.isclose(pair.theta[i], pair.other[i], rtol=1e-6, atol=0.0)]
+    columns = np.flatnonzero(~np.isclose(pair.theta, pair.other, rtol=1e-6, atol=0.0)).tolist()
     sides = [
         ", ".join(f"{names[i]} = {rounded(float(theta[i]), 4)}" for i in columns) for theta in (pair.theta, pair.other)
     ]
@@ -203,18 +203,16 @@ class _Found:
 
         A fit hardly gets that far in a model with parameters of very little influence.
         """
-        changes = _changes(self.targets.candidates.any(axis=0), self.box)
+        changes = _changes(np.asarray(self.targets.candidates.any(axis=0)), self.box)
         holding: set[int] = set()
         for k, theta in enumerate(self.targets.theta):
-            tried = range(len(changes)) if k < _TRIED_FIRST else sorted(holding)
-            others = np.array([changes[c][0] * theta[changes[c][1]] for c in tried])
-            tried = (
-                [c for c, inside in zip(tried, self.box.inside(others), strict=True) if inside] if len(others) else []
-            )
-            if tried:
-                others = np.array([changes[c][0] * theta[changes[c][1]] for c in tried])
-                there = self.model.tolerant(others)
-                holding |= {c for c, *one in zip(tried, others, there, strict=True) if self.add(k, *one)}
+            tried = list(range(len(changes))) if k < _TRIED_FIRST else sorted(holding)
+            others = np.array([changes[c][0] * theta[changes[c][1]] for c in tried]).reshape(-1, len(theta))
+            inside = self.box.inside(others)
+            if inside.any():
+                there = self.model.tolerant(others[inside])
+                pairs = zip(np.array(tried)[inside].tolist(), others[inside], there, strict=True)
+                holding |= {c for c, *one in pairs if self.add(k, *one)}
 
 
 def _changes(candidates: np.ndarray, box: Box) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -261,7 +259,7 @@ def _fitted(found: _Found, fits: int, runs: int, generator: np.random.Generator)
     )  # fmt: skip
     home = arrived(ends)
     close = np.flatnonzero(~home & (misfits <= linear.slack))
-    there = found.model.tolerant(ends[close]) if len(close) else []
+    there = found.model.tolerant(ends[close]) if len(close) else np.zeros((0, count))
     kinds = [found.add(int(fitted[f]), ends[f], output) for f, output in zip(close, there, strict=True)]
     return _counted(found, fits, int(home.sum()) + kinds.count(False), kinds.count(True))
 
