@@ -8,6 +8,7 @@ from .inference.ratio import RatioPosterior as RatioPosterior
 from .report.calibration import plot_ratio_calibration as plot_ratio_calibration
 from .report.design import plot_design as plot_design
 from .report.identifiability import plot_identifiability as plot_identifiability
+from .report.identifiability import plot_parameters as plot_parameters
 from .report.learning_curves import plot_learning_curves as plot_learning_curves
 from .report.recovery import plot_recovery as plot_recovery
 from .report.walk import plot_walk as plot_walk

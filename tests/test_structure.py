@@ -22,8 +22,8 @@ LADDER = [
 INSIDE = {
     "storage": ["remote", "locks", "files", "folders"],
     "identifiability": [
-        "wording", "derivatives", "linearisation", "symmetries", "combinations", "findings", "analysis", "regression",
-        "samples",
+        "wording", "inputs", "derivatives", "accuracy", "linearisation", "symmetries", "fits", "search", "regions",
+        "combinations", "functions", "findings", "analysis", "regression", "samples",
     ],
     "simulation": [
         "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population", "forward_model",
@@ -44,7 +44,7 @@ LIBRARIES = {
     "keras": {"training"},
     "matplotlib": {"report"},
     "distributed": {"data/cluster.py"},
-    "tqdm": {"data"},
+    "tqdm": {"data", "identifiability/inputs.py"},
     "absl": {"scripting.py"},
     "lazy_loader": {"__init__.py", "data/__init__.py", "training/__init__.py"},
 }

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gait.errors import InputError
 from gait.identifiability import combinations, symmetries
-from gait.identifiability.derivatives import Model, jacobians
+from gait.identifiability.accuracy import output_errors
+from gait.identifiability.derivatives import jacobians
 from gait.identifiability.findings import Identifiability, Report
-from gait.identifiability.linearisation import Linearisation
+from gait.identifiability.functions import known_functions
+from gait.identifiability.inputs import (
+    Runs,
+    check_repeatable,
+    checked_accuracy,
+    checked_points,
+    checked_ranges,
+    checked_sd,
+)
+from gait.identifiability.linearisation import Linearisation, whitened
+from gait.identifiability.regions import regions
+from gait.identifiability.search import Search, box_of, search
 from gait.identifiability.symmetries import Counterexample
 
-FEWEST_POINTS = 5
-"""Points an analysis begins with, at least."""
 FEWEST_KEPT = 3
 """Points that must be left when those without sound derivatives have been set aside."""
 _ALIGNED = 0.99  # mean squared cosine between null spaces that are to be one and the same
@@ -24,35 +34,60 @@ _GUESS_IN_NOISE, _LARGEST_IN_NOISE = 0.15, 2  # the same for what is only hidden
 
 
 def analyse(
-    model: Model,
+    model: Callable,
     points,
-    names: Sequence[str],
+    names: Sequence[str] | None = None,
     *,
     noise=None,
     prior_sd=None,
+    ranges=None,
+    accuracy: float | None = None,
+    fits: int | None = None,
+    vectorized: bool = True,
+    progress: bool = True,
     seed: int = 0,
 ) -> Report:
     """Finds out which parameters a model's outputs determine, which only in combination and which not at all.
 
+    With p parameters and 8 points, derivatives take 144 p runs of the model, or 64 p if it takes complex numbers,
+    and its accuracy about 200. The search for a second solution takes about 9 (p + 1) runs for each of its 160 fits. It
+    makes fewer fits if that were more than 24,000 runs, or 20 seconds. `Report` has the numbers of calls and runs.
+
     Args:
-        model: noise-free outputs [batch, n] of parameters [batch, p]; rows of NaN where there are none. If it
-            solves equations numerically, then to a relative accuracy of 1e-6 or better.
-        points: at least 5 different draws from the prior, shape [points, p].
-        names: names of the p parameters.
+        model: noise-free outputs [batch, n], or [batch], of parameters [batch, p]; rows of NaN where there are none.
+        points: at least 5 different draws from the prior, shape [points, p], or a DataFrame with a column a parameter.
+        names: names of the p parameters; by default those of the columns.
         noise: standard deviation of all outputs, of each [n], or their covariance matrix [n, n].
         prior_sd: standard deviation of each parameter [p]; by default that of the points.
+        ranges: low and high end of each parameter's prior [p, 2], in which a second solution is looked for; by
+            default the range of the points.
+        accuracy: relative accuracy of the model's outputs, such as 1e-6; by default it is measured. A solver's error
+            that changes smoothly with the parameters cannot be measured and should be stated.
+        fits: number of least-squares fits that look for a second solution; 0 for none, by default up to 160.
+        vectorized: False if the model takes one set of parameters [p] at a time and returns outputs [n].
+        progress: whether a bar appears when the runs take longer than 5 seconds.
         seed: key of the random choices.
 
     Returns:
         `Report`.
 
     Raises:
-        InputError: if shapes do not fit, or the model has sound derivatives at fewer than 3 points.
+        InputError: if shapes do not fit, the model is random, or has sound derivatives at fewer than 3 points.
 
     Source: T. J. Rothenberg, Econometrica 39 (1971) 577-591, for the rank condition.
     """
-    points, names = _checked(points, names)
-    sd = _prior_sd(prior_sd, points)
+    points, names = checked_points(points, names)
+    sd, stated = checked_sd(prior_sd, points), checked_accuracy(accuracy)
+    box = box_of(checked_ranges(ranges, points), points)
+    with Runs(model, vectorized, progress=progress) as runs:
+        linear = _near(runs, points, sd, noise, stated, seed)
+        return _report(runs, linear, names, box, fits, seed)
+
+
+def _near(model: Runs, points: np.ndarray, sd: np.ndarray, noise, accuracy: float | None, seed: int) -> Linearisation:
+    """The model near the points, with the errors of its outputs and derivatives."""
+    outputs = model(points)
+    repeated = check_repeatable(model, points, outputs)
     found = jacobians(model, points)
     if len(found.kept) < FEWEST_KEPT:
         raise InputError(
@@ -60,10 +95,21 @@ def analyse(
             f"{FEWEST_KEPT} are needed. At the others its outputs, or those of parameters nearby, are not finite "
             "or do not change smoothly. Give more points, or points well inside the region where the model works."
         )
-    linear = Linearisation.of(found, sd, noise)
+    if accuracy is None:
+        errors = output_errors(model, found.points, found.outputs, repeated, seed)
+    else:
+        errors = accuracy * np.abs(found.outputs).max(axis=0)
+    return Linearisation.of(found, sd, noise, errors)
+
+
+def _report(model: Runs, linear: Linearisation, names: tuple[str, ...], box, fits: int | None, seed: int) -> Report:
+    parts = regions(linear, names)
     linear, weights, example = _what_is_lost(model, linear, seed)
     exponents = _exponents(weights, names)
-    verdicts, reasons = _verdicts(model, linear, weights, names)
+    verdicts = _verdicts(linear, weights, names)
+    searched = _search(model, linear, names, verdicts, box, fits, seed)
+    verdicts |= {names[i]: Identifiability.AMBIGUOUS for i in searched.differing}
+    found, sd = linear.jacobians, linear.sd
     bounds = _cramer_rao(linear, names, verdicts)
     left = exponents
     if linear.noisy:
@@ -86,42 +132,28 @@ def analyse(
         exponents=left,
         combinations_without_noise=_written(exponents, names),
         exponents_without_noise=exponents,
+        functions=[] if weights is not None else known_functions(model, linear, names),
         directions=_directions(linear),
         cramer_rao=bounds,
         linear_ceiling={name: linear.linear_ceiling(_axis(linear, i)) for i, name in enumerate(names)},
         counterexample=example,
-        reasons=reasons,
+        search=searched,
+        regions={name: part for name, part in parts.items() if verdicts[name] == Identifiability.UNDECIDED},
+        reasons={names[i]: searched.reason(i, names) for i in searched.differing},
         method=found.method,
+        accuracy=_relative_accuracy(linear),
+        calls=model.calls,
+        rows=model.rows,
         seed=seed,
         linear=linear,
     )
 
 
-def _checked(points, names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    points, names = np.asarray(points, float), tuple(names)
-    if points.ndim != 2 or len(points) < FEWEST_POINTS or not np.isfinite(points).all():
-        raise InputError(
-            f"An analysis needs at least {FEWEST_POINTS} points of finite parameters, shape [points, p]. "
-            f"Received: shape {points.shape}. Draw them from the prior."
-        )
-    if len(names) != points.shape[1] or len(set(names)) < len(names):
-        raise InputError(
-            f"Every one of the {points.shape[1]} parameters has a name of its own. Received: {', '.join(names)}."
-        )
-    return points, names
-
-
-def _prior_sd(prior_sd, points: np.ndarray) -> np.ndarray:
-    if prior_sd is None:
-        spread = points.std(axis=0)
-        size = np.abs(points).mean(axis=0)
-        return np.where(spread > 1e-9 * size, spread, np.where(size > 0.0, size, 1.0))
-    sd = np.asarray(prior_sd, float)
-    if sd.shape != points.shape[1:] or not (np.isfinite(sd) & (sd > 0)).all():
-        raise InputError(
-            f"prior_sd has one positive number for each of the {points.shape[1]} parameters. Received: {prior_sd!r}."
-        )
-    return sd
+def _relative_accuracy(linear: Linearisation) -> float:
+    """Possible error of the outputs as a part of their size, the median over the outputs."""
+    white = np.abs(linear.white)
+    size = whitened(white, np.abs(linear.jacobians.outputs).max(axis=0)[:, None])[:, 0]
+    return float(np.median(linear.output_errors[size > 0.0] / size[size > 0.0])) if size.any() else 0.0
 
 
 def _axis(linear: Linearisation, i: int) -> np.ndarray:
@@ -132,7 +164,7 @@ def _axis(linear: Linearisation, i: int) -> np.ndarray:
 # What cannot be known ------------------------------------------------------------------------
 
 
-def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
+def _scaling_group(model: Runs, linear: Linearisation) -> np.ndarray | None:
     """Integer basis [p - rank, p] of a scaling group, if that is all that cannot be known, else None.
 
     The guess is generous: null spaces that point roughly the same way at all points, in logarithms
@@ -151,7 +183,7 @@ def _scaling_group(model: Model, linear: Linearisation) -> np.ndarray | None:
 
 
 def _what_is_lost(
-    model: Model, linear: Linearisation, seed: int
+    model: Runs, linear: Linearisation, seed: int
 ) -> tuple[Linearisation, np.ndarray | None, Counterexample | None]:
     """The model near the points with its final rank, its scaling group, and a pair of points with equal outputs.
 
@@ -225,9 +257,9 @@ def _directions(linear: Linearisation) -> np.ndarray | None:
 # What follows --------------------------------------------------------------------------------
 
 
-def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict[str, Identifiability], dict[str, str]]:
+def _verdicts(linear: Linearisation, weights, names) -> dict[str, Identifiability]:
+    """What the neighbourhood of the points tells of each parameter."""
     verdicts: dict[str, Identifiability] = {}
-    reasons: dict[str, str] = {}
     for i, name in enumerate(names):
         known = linear.is_known(_axis(linear, i)) if weights is None else not weights[:, i].any()
         alone = weights is not None and any(row[i] and np.count_nonzero(row) == 1 for row in weights)
@@ -237,10 +269,17 @@ def _verdicts(model: Model, linear: Linearisation, weights, names) -> tuple[dict
             verdicts[name] = Identifiability.UNDECIDED
         else:
             verdicts[name] = Identifiability.RECOVERABLE if known else Identifiability.COMBINATION
-    candidates = np.array([i for i, name in enumerate(names) if verdicts[name] == Identifiability.RECOVERABLE], int)
-    for i, reason in symmetries.ambiguous(model, linear, candidates).items():
-        verdicts[names[i]], reasons[names[i]] = Identifiability.AMBIGUOUS, reason
-    return verdicts, reasons
+    return verdicts
+
+
+def _search(model: Runs, linear: Linearisation, names, verdicts, box, fits: int | None, seed: int) -> Search:
+    """Looks for other values of what can be known, at all points or at some."""
+    kinds = (Identifiability.RECOVERABLE, Identifiability.UNDECIDED)
+    candidates = [
+        linear.known_at(_axis(linear, i)) if verdicts[name] in kinds else [False] * len(linear.scaled)
+        for i, name in enumerate(names)
+    ]
+    return search(model, linear, np.array(candidates, bool).T, box, seed, fits)
 
 
 def _cramer_rao(linear: Linearisation, names, verdicts) -> dict[str, float]:
@@ -267,7 +306,7 @@ def _median_bound(linear: Linearisation, gradients: np.ndarray) -> float:
     return float(np.median(linear.standard_deviation(gradients)))
 
 
-def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> Counterexample | None:
+def _counterexample(model: Runs, linear: Linearisation, weights, seed: int) -> Counterexample | None:
     """Two sets of parameters with the same outputs, if possible without use of a dead parameter."""
     if linear.rank == linear.scaled.shape[2]:
         return None
@@ -277,7 +316,7 @@ def _counterexample(model: Model, linear: Linearisation, weights, seed: int) -> 
     return _on_a_path(model, linear, seed)
 
 
-def _on_a_path(model: Model, linear: Linearisation, seed: int) -> Counterexample | None:
+def _on_a_path(model: Runs, linear: Linearisation, seed: int) -> Counterexample | None:
     generator = np.random.default_rng(seed)
     for u in generator.permutation(linear.agreeing)[:FEWEST_KEPT]:
         example = symmetries.path_counterexample(model, linear, u, generator)
@@ -286,7 +325,7 @@ def _on_a_path(model: Model, linear: Linearisation, seed: int) -> Counterexample
     return None
 
 
-def scaling_holds(model: Model, points, weights) -> bool:
+def scaling_holds(model: Callable, points, weights) -> bool:
     """Checks that outputs stay the same when each parameter is multiplied by s^w, for s = 0.5 and 2.
 
     Args:
@@ -294,8 +333,9 @@ def scaling_holds(model: Model, points, weights) -> bool:
         points: shape [points, p].
         weights: exponents w, shape [p].
     """
-    points = np.asarray(points, float)
-    linear = Linearisation.of(jacobians(model, points), _prior_sd(None, points), None)
-    if len(linear.jacobians.kept) == 0:
+    runs, points = Runs(model), np.asarray(points, float)
+    try:
+        linear = _near(runs, points, checked_sd(None, points), None, None, 0)
+    except InputError:
         return False
-    return symmetries.scaling_counterexample(model, linear, np.asarray(weights)) is not None
+    return symmetries.scaling_counterexample(runs, linear, np.asarray(weights)) is not None

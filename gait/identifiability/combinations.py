@@ -17,6 +17,8 @@ import numpy as np
 LARGEST = 12
 """Largest denominator of a ratio of exponents. A larger one is not a law but a coincidence."""
 
+_FEW_SUBSETS = 5_000  # so many sets of parameters can be tried one by one
+
 
 def as_integers(directions: np.ndarray, tolerance: float, largest: int = LARGEST) -> np.ndarray | None:
     """Finds small integer vectors that span the space of some directions; None if there are none.
@@ -94,8 +96,8 @@ def _kernel(columns: list[list[int]]) -> list[Fraction] | None:
 def invariants(weights: np.ndarray) -> list[tuple[int, ...]]:
     """Exponents of the products that a scaling group leaves unchanged: complete, sparse, smallest integers.
 
-    All such products are products of powers of these. The sparsest have no smaller set of parameters within
-    theirs. As many of them as are independent are taken, the simplest first.
+    All such products are products of powers of these. Parameters that no scaling connects are treated apart, so that
+    the time grows with a power of their number.
 
     Args:
         weights: integer basis of the group, shape [k, p].
@@ -103,24 +105,132 @@ def invariants(weights: np.ndarray) -> list[tuple[int, ...]]:
     Returns:
         A list of p - k vectors of p integers.
     """
-    group, parameters = len(weights), weights.shape[1]
+    parameters = weights.shape[1]
+    basis: list[tuple[int, ...]] = []
+    for rows, columns in _blocks(weights):
+        for part in _simplest(weights[np.ix_(rows, columns)]):
+            exponents = np.zeros(parameters, int)
+            exponents[columns] = part
+            basis.append(tuple(exponents.tolist()))
+    return sorted(basis, key=lambda e: next(i for i, value in enumerate(e) if value))
+
+
+def _blocks(weights: np.ndarray) -> list[tuple[list[int], list[int]]]:
+    """Rows and columns of a matrix that have to do with each other, block by block."""
+    blocks: list[tuple[list[int], list[int]]] = [([], [column]) for column in range(weights.shape[1])]
+    for row in range(len(weights)):
+        used = set(np.flatnonzero(weights[row]).tolist())
+        joined = [block for block in blocks if used & set(block[1])]
+        blocks = [block for block in blocks if not used & set(block[1])]
+        rows = [row, *itertools.chain.from_iterable(block[0] for block in joined)]
+        blocks.append((rows, sorted(itertools.chain.from_iterable(block[1] for block in joined))))
+    return blocks
+
+
+def _simplest(weights: np.ndarray) -> list[tuple[int, ...]]:
+    """A basis of the integer vectors orthogonal to some others, of vectors that are as simple as possible."""
+    complete = _integer_kernel(weights)
+    parameters = weights.shape[1]
+    if sum(math.comb(parameters, size) for size in range(1, len(weights) + 2)) <= _FEW_SUBSETS:
+        candidates = _circuits(weights)
+    else:
+        candidates = [tuple(row) for row in _fundamental(complete)]
+    basis: list[tuple[int, ...]] = []
+    for candidate in sorted(candidates, key=_complexity):
+        if len(basis) < len(complete) and np.linalg.matrix_rank(np.array([*basis, candidate])) > len(basis):
+            basis.append(candidate)
+    # Sparse vectors may leave out some: (1, 1) is no integer combination of (2, 0) and (0, 2).
+    return basis if _generates(basis, complete) else [tuple(row) for row in complete]
+
+
+def _complexity(exponents: Sequence[int]) -> tuple:
+    return sum(map(bool, exponents)), sum(map(abs, exponents)), [-abs(value) for value in exponents]
+
+
+def _circuits(weights: np.ndarray) -> list[tuple[int, ...]]:
+    """All integer vectors orthogonal to some others that have no smaller set of entries than theirs."""
+    parameters = weights.shape[1]
     columns = [weights[:, i].tolist() for i in range(parameters)]
     found: list[tuple[int, ...]] = []
-    for size in range(1, group + 2):
+    for size in range(1, len(weights) + 2):
         for chosen in itertools.combinations(range(parameters), size):
-            solution = _kernel([columns[i] for i in chosen])
+            solution = _kernel([columns[i] for i in chosen]) if len(weights) else [Fraction(1)]
             if solution is None:
                 continue
             exponents = [0] * parameters
             for i, value in zip(chosen, _smallest(solution), strict=True):
                 exponents[i] = value
             found.append(tuple(exponents))
-    simplest = sorted(found, key=lambda e: (sum(map(bool, e)), sum(map(abs, e)), [-abs(value) for value in e]))
-    basis: list[tuple[int, ...]] = []
-    for candidate in simplest:
-        if np.linalg.matrix_rank(np.array([*basis, candidate])) > len(basis):
-            basis.append(candidate)
-    return sorted(basis, key=lambda e: next(i for i, value in enumerate(e) if value))
+    return found
+
+
+def _integer_kernel(weights: np.ndarray) -> list[list[int]]:
+    """A basis of all integer vectors orthogonal to some others, by Hermite's column operations, made shorter."""
+    count = weights.shape[1]
+    columns = [[int(value) for value in weights[:, i]] for i in range(count)]
+    moves = [[int(i == j) for j in range(count)] for i in range(count)]
+    done = 0
+    for row in range(len(weights)):
+        while len(left := [i for i in range(done, count) if columns[i][row]]) > 1:
+            least = min(left, key=lambda i: abs(columns[i][row]))
+            for i in left:
+                if i != least:
+                    factor = columns[i][row] // columns[least][row]
+                    for of in (columns, moves):
+                        of[i] = [a - factor * b for a, b in zip(of[i], of[least], strict=True)]
+        if left:
+            for of in (columns, moves):
+                of[done], of[left[0]] = of[left[0]], of[done]
+            done += 1
+    return _shortened(moves[done:])
+
+
+def _shortened(basis: list[list[int]]) -> list[list[int]]:
+    """The same lattice by shorter vectors: each is reduced by the others as long as that makes it shorter."""
+    changed = True
+    while changed:
+        changed = False
+        for i, j in itertools.permutations(range(len(basis)), 2):
+            factor = round(Fraction(_dot(basis[i], basis[j]), _dot(basis[j], basis[j])))
+            shorter = [a - factor * b for a, b in zip(basis[i], basis[j], strict=True)]
+            if factor and _dot(shorter, shorter) < _dot(basis[i], basis[i]):
+                basis[i], changed = shorter, True
+    return basis
+
+
+def _dot(one: Sequence[int], other: Sequence[int]) -> int:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _fundamental(basis: list[list[int]]) -> list[list[int]]:
+    """A lattice's vectors in reduced row echelon form, from either end: each has few entries."""
+    found = [list(row) for row in basis]
+    for turned in (False, True):
+        rows = [[Fraction(value) for value in (row[::-1] if turned else row)] for row in basis]
+        done = 0
+        for column in range(len(rows[0]) if rows else 0):
+            at = next((r for r in range(done, len(rows)) if rows[r][column]), None)
+            if at is None:
+                continue
+            rows[done], rows[at] = rows[at], rows[done]
+            rows[done] = [value / rows[done][column] for value in rows[done]]
+            for r in range(len(rows)):
+                if r != done and rows[r][column]:
+                    factor = rows[r][column]
+                    rows[r] = [a - factor * b for a, b in zip(rows[r], rows[done], strict=True)]
+            done += 1
+        found += [_smallest(row[::-1] if turned else row) for row in rows]
+    return found
+
+
+def _generates(basis: Sequence[Sequence[int]], complete: Sequence[Sequence[int]]) -> bool:
+    """Whether integer vectors generate a whole lattice of the same dimension."""
+    if len(basis) != len(complete):
+        return False
+    if not basis:
+        return True
+    factors = np.linalg.lstsq(np.array(complete, float).T, np.array(basis, float).T, rcond=None)[0]
+    return abs(abs(np.linalg.det(np.round(factors))) - 1.0) < 1e-6
 
 
 def oriented(exponents: Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
@@ -149,3 +259,15 @@ def written(exponents: Sequence[int], names: Sequence[str]) -> str:
     if not below:
         return text
     return f"{text}/{below[0]}" if len(below) == 1 else f"{text}/({'*'.join(below)})"
+
+
+def written_sum(coefficients: Sequence[int], names: Sequence[str]) -> str:
+    """Text of a sum with integer coefficients, or of its negative, so that no minus begins it: "a - 2*b"."""
+    text = ""
+    first = next((value for value in coefficients if value), 1)
+    coefficients = [value if first > 0 else -value for value in coefficients]
+    for name, value in zip(names, coefficients, strict=True):
+        if value:
+            sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
+            text += sign + (name if abs(value) == 1 else f"{abs(value)}*{name}")
+    return text

@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gait.errors import InputError
-
 Model = Callable[[np.ndarray], np.ndarray]
 """Noise-free outputs [batch, n] of parameters [batch, p], with a row of NaN where there are none."""
 
@@ -19,8 +17,14 @@ CHECKING_STEPS = STEPS[1:3]
 """Steps that are enough to see whether a complex step can be trusted."""
 MEASURABLE = 1e-3
 """A record whose derivatives are known less accurately than this fraction of the largest one is set aside."""
-_COMPLEX_STEP = 1e-25
+_DIGITS = np.array([0.0, 4.0, -9.0])
+"""Changes of the parameters that re-roll the rounding errors, in units of the last digit."""
+_COMPLEX_STEP, _LOCAL_STEP = 1e-25, 1e-4
 _RISEN = 30.0  # a disagreement of this many times the lowest is due to rounding
+_FEWEST_TO_EXTRAPOLATE = 4  # steps
+_EXTRAPOLATED = 1.2  # growth of the rounding error at each extrapolation, above its limit of 1.13
+_NO_TRACE = 1e-9
+"""A derivative that is smaller than this part of the outputs, in a parameter's unit, need not be known any better."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,17 +56,6 @@ class Jacobians:
         )
 
 
-def evaluate(model: Model, points: np.ndarray) -> np.ndarray:
-    """Outputs of the model [batch, n], checked for their shape."""
-    outputs = np.asarray(model(points))
-    if outputs.ndim != 2 or len(outputs) != len(points) or outputs.shape[1] == 0:
-        raise InputError(
-            f"A model maps parameters [batch, p] to outputs [batch, n]. Received: outputs of shape {outputs.shape} "
-            f"for parameters of shape {points.shape}. Return one row of outputs for each row of parameters."
-        )
-    return outputs
-
-
 def units(points: np.ndarray) -> np.ndarray:
     """Natural size of a step of each parameter at each point, shape [points, p].
 
@@ -87,17 +80,14 @@ def jacobians(model: Model, points: np.ndarray) -> Jacobians:
     Args:
         model: see `Model`.
         points: shape [points, p].
-
-    Raises:
-        InputError: if the model's outputs have a wrong shape.
     """
-    outputs, unit = evaluate(model, points), units(points)
+    outputs, unit = model(points), units(points)
     method, found = "complex step", _complex_step(model, points, unit)
     if found is not None:
         values, errors = _differences(model, points, outputs, unit, CHECKING_STEPS)
         sound = np.isfinite(values).all(axis=(1, 2)) & np.isfinite(found[0]).all(axis=(1, 2))
-        apart = np.abs(found[0] - values) > 10.0 * (errors + found[1])
-        if not sound.any() or apart[sound].any():
+        apart, allowed = (np.linalg.norm(of, axis=1) for of in (found[0] - values, errors + found[1]))
+        if not sound.any() or (apart > 10.0 * allowed)[sound].any():
             found = None
     if found is None:
         method, found = "central differences", _differences(model, points, outputs, unit, STEPS)
@@ -105,9 +95,31 @@ def jacobians(model: Model, points: np.ndarray) -> Jacobians:
     with np.errstate(invalid="ignore"):
         response = np.linalg.norm(values * unit[:, None, :], axis=1).max(axis=1)
         doubt = np.linalg.norm(errors * unit[:, None, :], axis=1).max(axis=1)
-        sound = np.isfinite(outputs).all(axis=1) & np.isfinite(doubt) & (doubt <= MEASURABLE * response)
+        enough = np.maximum(MEASURABLE * response, _NO_TRACE * np.linalg.norm(outputs, axis=1))
+        sound = np.isfinite(outputs).all(axis=1) & np.isfinite(doubt) & (doubt <= enough)
     kept = np.flatnonzero(sound)
     return Jacobians(kept, points[kept], outputs[kept], values[kept], errors[kept], method, len(points) - len(kept))
+
+
+def local_derivatives(model: Model, points: np.ndarray, unit: np.ndarray, method: str) -> np.ndarray:
+    """Derivatives at the lowest cost, without their errors, shape [points, n, p].
+
+    Args:
+        model: see `Model`.
+        points: shape [points, p].
+        unit: size of a step of each parameter, shape [p] or [points, p].
+        method: see `Jacobians`. A complex step takes p runs a point, central differences 2 p.
+    """
+    count, parameters = points.shape
+    step = np.broadcast_to(unit, points.shape) * (_COMPLEX_STEP if method == "complex step" else _LOCAL_STEP)
+    moved = np.repeat(points[:, None, :], parameters, axis=1)
+    moves = step[:, :, None] * np.eye(parameters)
+    if method == "complex step":
+        there = model((moved + 1j * moves).reshape(-1, parameters)).imag
+    else:
+        both = model(np.concatenate([moved + moves, moved - moves]).reshape(-1, parameters))
+        there = (both[: count * parameters] - both[count * parameters :]) / 2.0
+    return (there.reshape(count, parameters, -1) / step[..., None]).swapaxes(1, 2)
 
 
 def _differences(model: Model, points: np.ndarray, outputs, unit, steps) -> tuple[np.ndarray, np.ndarray]:
@@ -119,28 +131,54 @@ def _differences(model: Model, points: np.ndarray, outputs, unit, steps) -> tupl
     moved[..., diagonal, diagonal] += moves
     # Floating point makes another step of the one that was asked for.
     width = moved[:, 0][..., diagonal, diagonal] - moved[:, 1][..., diagonal, diagonal]
-    there = evaluate(model, moved.reshape(-1, parameters)).reshape(*moves.shape, -1)
+    there = model(moved.reshape(-1, parameters)).reshape(*moves.shape, -1)
+    found = [_of_ladder(there[:, :, u], width[:, u], outputs[u], steps) for u in range(len(points))]
+    return np.stack([values for values, _ in found]), np.stack([errors for _, errors in found])
+
+
+def _of_ladder(there: np.ndarray, width: np.ndarray, outputs: np.ndarray, steps) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives and their errors at one point, each [n, p], from outputs [steps, 2, p, n].
+
+    Where the outputs are smooth, Richardson's extrapolation of the differences is far more accurate than they are.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
-        slopes = (there[:, 0] - there[:, 1]) / width[..., None]  # [steps, points, p, n]
-        rounding = np.finfo(float).eps * np.abs(outputs)[:, None, :] / (width[1:] / 2)[..., None]
-        apart = np.abs(slopes[1:] - slopes[:-1])
-        # A finer step has a rounding error so much larger. Taking it into account makes agreement by chance rarer.
-        finer = np.append(apart[1:], apart[-1:], axis=0) * (steps[1:] / steps[:-1]).reshape(-1, 1, 1, 1)
-        errors = np.fmax(np.maximum(apart, rounding), finer)
-        size = np.linalg.norm(errors, axis=-1)
+        slopes = (there[:, 0] - there[:, 1]) / width[..., None]  # [steps, p, n]
+        rounding = np.finfo(float).eps * np.abs(outputs) / (width / 2)[..., None]
+        values, errors, size = _best(slopes, rounding, steps)
+        for power in (2, 4) if len(steps) > _FEWEST_TO_EXTRAPOLATE else ():
+            gain = (steps[0] / steps[1]) ** power
+            slopes, steps = (gain * slopes[1:] - slopes[:-1]) / (gain - 1.0), steps[1:]
+            rounding = _EXTRAPOLATED * rounding[1:]
+            others = _best(slopes, rounding, steps)
+            better = others[2] < size
+            values, errors = (
+                np.where(better[:, None], new, old) for new, old in zip(others[:2], (values, errors), strict=True)
+            )
+            size = np.where(better, others[2], size)
+    return values.T, errors.T
+
+
+def _best(slopes: np.ndarray, rounding: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The slopes [p, n] of a ladder [steps, p, n] that agree best with those before, their errors, and their size."""
+    apart = np.abs(slopes[1:] - slopes[:-1])
+    # A finer step has a rounding error so much larger. Taking it into account makes agreement by chance rarer.
+    finer = np.append(apart[1:], apart[-1:], axis=0) * (steps[1:] / steps[:-1]).reshape(-1, 1, 1)
+    errors = np.fmax(np.maximum(apart, rounding[1:]), finer)
+    size = np.linalg.norm(errors, axis=-1)
     size[~np.isfinite(size)] = np.inf
     # Once rounding has set in, finer steps may change no output at all and agree on a slope of zero.
     size[size > _RISEN * np.minimum.accumulate(size, axis=0)] = np.nan
     size[np.isnan(np.add.accumulate(size, axis=0))] = np.inf
-    best = np.argmin(size, axis=0)[None, ..., None]
-    return tuple(np.take_along_axis(found, best, axis=0)[0].swapaxes(1, 2) for found in (slopes[1:], errors))
+    best = np.argmin(size, axis=0)[None]
+    values, errors = (np.take_along_axis(found, best[..., None], axis=0)[0] for found in (slopes[1:], errors))
+    return values, errors, np.take_along_axis(size, best, axis=0)[0]
 
 
 def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Derivatives and their errors, each [points, n, p]; None if the model does not take complex numbers."""
     count, parameters = points.shape
     step = _COMPLEX_STEP * unit
-    digits = np.array([0.0, 4.0])[:, None, None] * np.finfo(float).eps * points
+    digits = _DIGITS[:, None, None] * np.finfo(float).eps * points
     moved = np.repeat((points + digits)[:, :, None, :], parameters, axis=2).astype(complex)
     diagonal = np.arange(parameters)
     moved[..., diagonal, diagonal] += 1j * step
@@ -152,7 +190,7 @@ def _complex_step(model: Model, points: np.ndarray, unit: np.ndarray) -> tuple[n
             return None
     if not np.iscomplexobj(outputs) or outputs.shape[:1] != (moved.size // parameters,):
         return None
-    slopes = (outputs.imag.reshape(2, count, parameters, -1) / step[..., None]).swapaxes(2, 3)
-    largest = np.abs(slopes[0] * unit[:, None, :]).max(axis=(1, 2), keepdims=True)
+    slopes = (outputs.imag.reshape(len(_DIGITS), count, parameters, -1) / step[..., None]).swapaxes(2, 3)
+    largest = np.abs(slopes[0] * unit[:, None, :]).max(axis=2, keepdims=True)
     rounding = np.finfo(float).eps * largest / unit[:, None, :]
-    return slopes[0], np.abs(slopes[1] - slopes[0]) + rounding
+    return slopes[0], np.ptp(slopes, axis=0) + rounding

@@ -14,17 +14,21 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.identifiability.derivatives import Jacobians
+from gait.identifiability.inputs import numbers
 
 SAFETY = 3.0
 """Measured errors of derivatives times this are bounds on them."""
-SOLVER = 1e-6
-"""Models that are solved numerically are rarely more accurate: a singular value below this part of the largest may be
-the solver's and not the model's, even if it is measured well."""
 MARGIN = 10.0
 """A singular value of this many times its possible error is not zero. Between once and this, it is undecided."""
+_BLURRED = 0.05  # directions more uncertain than this tell nothing about a function of the parameters
+_WEIGHTS = (0.0, 1e3, 1e6, 1e9, 1e12)
+"""Without noise, outputs are weighed by their spread and at least by so many times their own error, if that is
+rounding: outputs that are mostly error would otherwise drown the others."""
+_ROUNDED = 1e-11  # of the outputs
+_SAME = 0.01  # of the differences among the points; outputs farther apart are not the same, however poor the model
 
 
-def whitening(noise, outputs: np.ndarray) -> np.ndarray:
+def whitening(noise, outputs: np.ndarray, floor: np.ndarray | float = 0.0) -> np.ndarray:
     """Computes R^(-1/2): shape [n] for independent noise, [n, n] for a covariance matrix.
 
     Without noise, outputs are measured by their own spread, so that those in newtons do not hide
@@ -33,19 +37,26 @@ def whitening(noise, outputs: np.ndarray) -> np.ndarray:
     Args:
         noise: None, standard deviation of all outputs, of each [n], or their covariance [n, n].
         outputs: shape [u, n].
+        floor: smallest spread of each output, shape [n], in the absence of noise.
     """
     count = outputs.shape[1]
     if noise is None:
         spread = np.maximum(outputs.std(axis=0), 1e-6 * np.sqrt(np.mean(outputs**2, axis=0)))
-        return np.divide(1.0, spread, out=np.zeros(count), where=spread > 0.0)
-    noise = np.asarray(noise, float)
+        return np.divide(1.0, np.hypot(spread, floor), out=np.zeros(count), where=spread > 0.0)
     rule = f"Noise is one standard deviation, one for each of the {count} outputs, or their covariance matrix"
+    noise = numbers(noise, rule)
     if noise.ndim > 2 or (noise.ndim and noise.shape != (count,) * noise.ndim):
         raise InputError(f"{rule}. Received: shape {noise.shape}.")
+    if not np.isfinite(noise).all():
+        raise InputError(f"{rule}. All of them are finite. Received: NaN or infinity.")
     if noise.ndim < 2:
-        if not (np.isfinite(noise) & (noise > 0)).all():
+        if not (noise > 0).all():
             raise InputError(f"{rule}. All standard deviations are positive. Received: {noise.min():g}.")
         return 1.0 / np.broadcast_to(noise, (count,))
+    if np.abs(noise - noise.T).max() > 1e-8 * np.abs(noise).max():
+        raise InputError(
+            f"{rule}. A covariance matrix is symmetric. Received: one that is not. Average it with its transpose."
+        )
     try:
         return np.linalg.inv(np.linalg.cholesky(noise))
     except np.linalg.LinAlgError:
@@ -70,6 +81,7 @@ class Linearisation:
         white: R^(-1/2), see `whitening`.
         scaled: R^(-1/2) J D, shape [u, n, p].
         errors: possible errors of `scaled`, shape [u, n, p].
+        output_errors: possible errors of the outputs in the same units, shape [n].
         settled: the rank, if something other than the derivatives has settled it.
         doubted: whether something else contradicts the derivatives, so that the rank is undecided.
     """
@@ -80,15 +92,39 @@ class Linearisation:
     white: np.ndarray
     scaled: np.ndarray
     errors: np.ndarray
+    output_errors: np.ndarray
     settled: int | None = None
     doubted: bool = False
 
     @classmethod
-    def of(cls, jacobians: Jacobians, sd: np.ndarray, noise) -> Linearisation:
-        """Scales measured derivatives by the noise, see `whitening`, and by the prior."""
-        white = whitening(noise, jacobians.outputs)
-        scaled, errors = whitened(white, jacobians.values), whitened(np.abs(white), jacobians.errors)
-        return cls(jacobians, sd, noise is not None, white, scaled * sd, errors * sd)
+    def of(cls, jacobians: Jacobians, sd: np.ndarray, noise, output_errors: np.ndarray | None = None) -> Linearisation:
+        """Scales measured derivatives by the noise, see `whitening`, and by the prior.
+
+        Args:
+            jacobians: the derivatives.
+            sd: standard deviations of the prior, shape [p].
+            noise: see `whitening`.
+            output_errors: possible error of each output, in its unit, shape [n]; None if the outputs are exact.
+        """
+        if output_errors is None:
+            output_errors = np.zeros(jacobians.outputs.shape[1])
+        size = np.abs(jacobians.outputs).max(axis=0, initial=0.0)
+        rounded = output_errors.any() and np.median(output_errors) <= _ROUNDED * np.median(size)
+        floors = _WEIGHTS if noise is None and rounded else (0.0,)
+        best = None
+        for floor in floors:
+            white = whitening(noise, jacobians.outputs, floor * output_errors)
+            scaled, errors, wrong = (
+                whitened(np.abs(white) if absolute else white, columns)
+                for columns, absolute in ((jacobians.values, 0), (jacobians.errors, 1), (output_errors[:, None], 1))
+            )
+            found = cls(jacobians, sd, noise is not None, white, scaled * sd, errors * sd, wrong[:, 0])
+            if best is None or found.ranks[0].sum() > best.ranks[0].sum():
+                best = found
+            if (best.ranks[0] == len(sd)).all():
+                break
+        assert best is not None
+        return best
 
     # Spectrum --------------------------------------------------------------------------------
 
@@ -115,12 +151,32 @@ class Linearisation:
         """Largest singular values that zero could show, given the errors of the derivatives, shape [u, p]."""
         return SAFETY * np.linalg.norm(self.errors @ np.abs(self.directions), axis=1)
 
+    @property
+    def slack(self) -> float:
+        """Largest difference of two outputs that may come from the model's inaccuracy, in units of the noise.
+
+        A singular value below it tells nothing: a change by one standard deviation of the prior hardly shows.
+        """
+        return float(np.linalg.norm(self.output_errors))
+
+    def equal(self, difference: np.ndarray) -> np.ndarray:
+        """Whether outputs are equal within the model's accuracy, from their differences [..., n]."""
+        size = np.linalg.norm(whitened(self.white, difference[..., None])[..., 0], axis=-1)
+        return size <= min(self.slack, _SAME * self._signal)  # False where there are no outputs
+
+    @functools.cached_property
+    def _signal(self) -> float:
+        """Differences of the outputs among the points, in units of the noise; infinite if there are none."""
+        outputs = self.jacobians.outputs
+        apart = whitened(self.white, (outputs - outputs.mean(axis=0))[..., None])[..., 0]
+        return float(np.median(np.linalg.norm(apart, axis=1))) or np.inf
+
     @functools.cached_property
     def ranks(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of singular values that are certainly not zero, and that may not be zero, shape [u] each."""
         if self.settled is not None:
             return (np.full(len(self.scaled), self.settled),) * 2
-        certain = (self.spectra > MARGIN * self.tolerances) & (self.spectra > SOLVER * self.spectra[:, :1])
+        certain = (self.spectra > MARGIN * self.tolerances) & (self.spectra > self.slack)
         possible = (self.spectra > self.tolerances) | self.doubted
         return np.sum(certain, axis=1), np.sum(possible, axis=1)
 
@@ -139,7 +195,7 @@ class Linearisation:
             changes: one direction at each point, in units of the prior, shape [u, p].
         """
         effect = np.linalg.norm(np.einsum("unp,up->un", self.scaled, changes), axis=1)
-        doubt = SAFETY * np.linalg.norm(self.errors, axis=(1, 2)) + SOLVER * self.spectra[:, 0]
+        doubt = SAFETY * np.linalg.norm(self.errors, axis=(1, 2)) + self.slack
         return bool((effect <= doubt * np.linalg.norm(changes, axis=1)).all())
 
     @functools.cached_property
@@ -158,7 +214,7 @@ class Linearisation:
             smallest = np.median(self.spectra[confirming, rank - 1])
             decided &= MARGIN * self.tolerances[:, rank - 1] < smallest
         unanimous = (surely[decided] == rank).all() and 2 * confirming.sum() >= len(surely)
-        return np.flatnonzero(confirming) if unanimous else np.array([], int)
+        return np.flatnonzero(confirming) if unanimous and not self.doubted else np.array([], int)
 
     @property
     def rank(self) -> int | None:
@@ -184,10 +240,13 @@ class Linearisation:
     @functools.cached_property
     def dead(self) -> np.ndarray:
         """Marks the parameters that have no influence at any point, shape [p]."""
-        influence = np.linalg.norm(self.scaled, axis=1)
-        if self.doubted:
-            return np.zeros(influence.shape[1], bool)
-        return (influence <= SAFETY * np.linalg.norm(self.errors, axis=1)).all(axis=0)
+        effect, doubt = self.influence
+        return np.asarray((effect <= doubt).all(axis=0) & (not self.doubted))
+
+    @property
+    def influence(self) -> tuple[np.ndarray, np.ndarray]:
+        """Effect of each parameter at each point, and the largest that none could show, shape [u, p] each."""
+        return np.linalg.norm(self.scaled, axis=1), SAFETY * np.linalg.norm(self.errors, axis=1)
 
     def null_space(self, point: int) -> np.ndarray:
         """Directions without influence at a point, in units of the prior, as columns [p, p - rank]."""
@@ -201,30 +260,38 @@ class Linearisation:
 
     # Functions of the parameters -------------------------------------------------------------
 
-    def is_known(self, gradients: np.ndarray) -> bool | None:
-        """Checks whether a function of the parameters can be known from the outputs; None if that is undecided.
+    def known_at(self, gradients: np.ndarray) -> list[bool | None]:
+        """Checks at each point whether a function of the parameters can be known from the outputs; None if undecided.
 
         It can be known if it does not change along any direction without influence.
 
         Args:
             gradients: its derivatives, shape [u, p].
         """
-        surely, maybe = self.ranks
-        known, unknown = [], []
-        for u in self._speaking:
-            gradient = gradients[u] * self.sd
-            size = np.linalg.norm(gradient)
-            if size == 0.0:
-                continue
-            seen, rank = np.abs(gradient @ self.directions[u]) / size, surely[u]
-            # The directions are as uncertain as the errors are large beside the singular values that count.
-            beyond = np.maximum(self.tolerances[u, rank:], self.spectra[u, rank:]).max(initial=0.0)
-            blur = 0.0 if rank == 0 else MARGIN * beyond / self.spectra[u, rank - 1]
-            known.append(np.linalg.norm(seen[rank:]) <= blur + 1e-9)
-            unknown.append(np.linalg.norm(seen[maybe[u] :]) > blur + 1e-9)
-        if known and all(known):
+        return [self._known(u, gradients[u] * self.sd) for u in range(len(gradients))]
+
+    def _known(self, u: int, gradient: np.ndarray) -> bool | None:
+        size, rank, possible = np.linalg.norm(gradient), self.ranks[0][u], self.ranks[1][u]
+        if size == 0.0:
             return True
-        return False if 2 * sum(unknown) > len(unknown) else None
+        seen = np.abs(gradient @ self.directions[u]) / size
+        # The directions are as uncertain as the errors are large beside the singular values that count.
+        beyond = np.maximum(self.tolerances[u, rank:], self.spectra[u, rank:]).max(initial=0.0)
+        blur = 0.0 if rank == 0 else MARGIN * beyond / self.spectra[u, rank - 1]
+        if np.linalg.norm(seen[rank:]) <= min(blur, _BLURRED) + 1e-9:
+            return True
+        return False if np.linalg.norm(seen[possible:]) > blur + 1e-9 else None
+
+    def is_known(self, gradients: np.ndarray) -> bool | None:
+        """Checks whether a function of the parameters can be known from the outputs; None if that is undecided.
+
+        Args:
+            gradients: see `known_at`.
+        """
+        found = [self._known(u, gradients[u] * self.sd) for u in self._speaking if gradients[u].any()]
+        if found and all(found):
+            return True
+        return False if 2 * found.count(False) > len(found) else None
 
     def standard_deviation(self, gradients: np.ndarray, scale: float = 1.0) -> np.ndarray:
         """Smallest standard deviation of any unbiased estimate of a function that is known, shape [u].

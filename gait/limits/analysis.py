@@ -21,6 +21,11 @@ from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
 
 POINTS, POINTS_OF_ADDITIONS = 24, 10
 """Walkers at which derivatives are taken: for the scenario itself, and for each additional measurement."""
+FITS = 48
+"""Fits that look for another walker with the same recording. Additional measurements need none: they only add."""
+ACCURACY = 1e-8
+"""Relative accuracy of the compiled engine over 15 s, as tests against the reference have it. Its error changes
+smoothly with the walker, so that it cannot be measured from recordings alone."""
 LOCAL = (
     "With noise these are local bounds. No estimator does better, but the best possible one may do far worse, "
     "above all where the noise exceeds a few centimetres."
@@ -282,10 +287,13 @@ def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tup
     return tuple(dict.fromkeys((*SUBJECT, *own, *ratios, *asked)))
 
 
-def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int, count: int = POINTS) -> Report:
+def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int) -> Report:
     sd = None if noise is None else model.noise_sd(noise)
-    points = model.draw(count, np.random.default_rng(seed))
-    return analyse(model.outputs, points, model.symbols, noise=sd, prior_sd=model.prior_sd, seed=seed)
+    points = model.draw(POINTS, np.random.default_rng(seed))
+    return analyse(
+        model.outputs, points, model.symbols,
+        noise=sd, prior_sd=model.prior_sd, ranges=model.ranges, accuracy=ACCURACY, fits=FITS, seed=seed,
+    )  # fmt: skip
 
 
 def _additional_measurements(
@@ -303,7 +311,11 @@ def _additional_measurements(
         if not (added or once) or any(set(fewer) <= set(channels) for fewer in helpful):
             continue
         more = dataclasses.replace(model, channels=model.channels + added, measured=model.measured + once)
-        report = _report(more, None, seed, POINTS_OF_ADDITIONS)
+        points = more.draw(POINTS_OF_ADDITIONS, np.random.default_rng(seed))
+        report = analyse(
+            more.outputs, points, more.symbols,
+            prior_sd=more.prior_sd, accuracy=ACCURACY, fits=0, seed=seed,
+        )  # fmt: skip
         recovered = tuple(
             name for name in missing if identifiability_of(name, report, model.unknowns) == Identifiability.RECOVERABLE
         )

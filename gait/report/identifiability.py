@@ -19,6 +19,7 @@ from gait.simulation.conditions import Walks
 
 FIGURE, DESIGN_FIGURE = "identifiability.png", "design.png"
 """Names of the figures' files, as the report refers to them."""
+_MOST_TICKS = 12
 _SHORT_LEGEND = 2  # parameters; with more, the entries of the two walkers stand one above the other
 
 
@@ -39,11 +40,47 @@ def plot_identifiability(analysis: ScenarioAnalysis) -> Figure:
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
         left, right = parts[0, 0].subplots(1, 2)
         _ceiling_panel(left, analysis)
-        _spectrum_panel(right, analysis.report)
+        symbols = ", ".join(mathematical(name) for name in analysis.report.names)
+        _spectrum_panel(right, analysis.report, f"Unknowns {symbols}:")
         if twins is not None:
             path, force = parts[1, 0].subplots(2, 1)
             _twin_panels(path, force, analysis, twins)
     return figure
+
+
+def plot_parameters(report: Report) -> Figure:
+    """Draws what can be known of the parameters of any model: the verdict of each, and the spectrum.
+
+    Args:
+        report: see `gait.identifiability.analyse`.
+    """
+    names = report.names
+    colours = [NETWORK if report.verdicts[name] == Identifiability.RECOVERABLE else BEST for name in names]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.5, max(3.8, 1.6 + 0.3 * len(names))), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        places = np.arange(len(names))
+        shares = [report.uniqueness[name] for name in names]
+        left.barh(places, shares, color=colours, height=0.6)
+        for place, share, name in zip(places, shares, names, strict=True):
+            left.text(share + 0.02, place, str(report.verdicts[name]), va="center", fontsize=9)
+        left.set_yticks(places, [_plain(name) for name in names])
+        left.invert_yaxis()
+        left.set_xlim(0, 1.75)
+        left.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
+        left.set_xlabel("Part that no other parameter can imitate [1]")
+        left.set_ylabel("Parameter")
+        left.set_title("Verdict on each parameter")
+        _spectrum_panel(right, report, f"{report.points} points of {len(names)} parameters:")
+        right.set_ylabel("Trace in the outputs\n(singular value) [1]")
+        step = max(1, len(names) // _MOST_TICKS)
+        right.set_xticks(np.arange(1, len(names) + 1, step))
+    return figure
+
+
+def _plain(name: str) -> str:
+    """A user's name of a parameter, which is no formula, whatever signs are in it."""
+    return name.replace("$", r"\$")
 
 
 def _headline(analysis: ScenarioAnalysis) -> str:
@@ -77,7 +114,7 @@ def _ceiling_panel(axis: Axes, analysis: ScenarioAnalysis) -> None:
     axis.set_title("What any network can reach" + (", at most, in this noise" if analysis.scenario.noise else ""))
 
 
-def _spectrum_panel(axis: Axes, report: Report) -> None:
+def _spectrum_panel(axis: Axes, report: Report, heading: str) -> None:
     numbers = np.arange(1, len(report.names) + 1)
     count = report.rank if report.rank is not None else 0
     colours = [NETWORK if number <= count else BEST for number in numbers]
@@ -96,7 +133,7 @@ def _spectrum_panel(axis: Axes, report: Report) -> None:
         title = "undecided"
     elif lost:
         title = f"{lost} of {len(numbers)} directions {'leaves' if lost == 1 else 'leave'} no trace"
-    axis.set_title(f"Unknowns {', '.join(mathematical(name) for name in report.names)}:\n{title}")
+    axis.set_title(f"{heading}\n{title}")
     axis.set_xlabel("Direction in the space of unknowns")
     axis.set_ylabel("Trace in the recording\n(singular value) [1]")
     axis.legend(fontsize=8, loc="upper right")
@@ -171,7 +208,12 @@ def identifiability_report(analysis: ScenarioAnalysis, design: RecordingDesign |
   {_set_aside(report.set_aside)}
 - {_rank_sentence(report)}
 - Combinations were checked on the walkers themselves, with their parameters multiplied by 0.5 and 2.
-"""
+{_search_line(report)}"""
+
+
+def _search_line(report: Report) -> str:
+    evidence = report.search.evidence()
+    return f"- Search for other walkers with the same recording, within the priors: {evidence}\n" if evidence else ""
 
 
 def _bullets(sentences: list[str]) -> str:

@@ -84,6 +84,11 @@ class ForwardModel:
         return np.sqrt([self.prior(name).variance() for name in self.unknowns])
 
     @property
+    def ranges(self) -> np.ndarray:
+        """Low and high end of each unknown, shape [p, 2]."""
+        return np.array([(self.prior(name).low, self.prior(name).high) for name in self.unknowns])
+
+    @property
     def groups(self) -> dict[str, slice]:
         """Outputs of the model that belong to each channel or measured parameter."""
         samples, first, found = self.settings.times.size, 0, {}

@@ -299,7 +299,6 @@ def test_a_report_is_json_and_sentences():
         ({"noise": -1.0}, "standard deviations are positive"),
         ({"noise": np.ones(5)}, "one for each of the 12 outputs"),
         ({"noise": -np.eye(12)}, "positive definite"),
-        ({"model": lambda t: t[:, 0]}, "maps parameters [batch, p] to outputs [batch, n]"),
         ({"model": lambda t: decay(t)[:3]}, "maps parameters [batch, p] to outputs [batch, n]"),
     ],
 )

@@ -223,6 +223,29 @@ def test_there_is_not_always_a_known_best_estimate(positions):
     assert noisy.best_estimate("rest_length", truth) is None
 
 
+# Search for another walker ---------------------------------------------------------------------
+
+
+def test_no_other_walker_has_the_same_recording(positions):
+    """None but those with the same k/m, which `counterexample` is for."""
+    search = positions.report.search
+    assert search.twins == ()
+    assert search.fits >= 40
+    assert search.returned >= 4
+    assert f"in {search.fits} fits" in search.evidence()
+
+
+def test_two_walkers_that_nearly_walk_alike_are_told_apart_by_an_exact_model():
+    """k/m 134.0 and 165.0: x and y differ by 0.05 m at most in 15 s. That is far more than the engine's error."""
+    one = (64.3107, 8616.2465, 0.6495, 0.0934, 0.0652, 0.6777, 0.4510)
+    other = (60.0024, 9897.8591, 0.6332, 0.0833, 0.0356, 0.6424, 0.4519)
+    found = analysed(THREE)
+    outputs = found.model.outputs(np.array([one, other]))
+    difference = outputs[1] - outputs[0]
+    assert 0.01 < np.abs(difference).max() < 0.06
+    assert not found.report.linear.equal(difference)
+
+
 # Unequal legs and unknown gravity ------------------------------------------------------------
 
 

@@ -138,6 +138,58 @@ def test_the_report_contains_the_findings(positions, design, forces):
     assert "All 7 singular values count." in without
 
 
+def users_report():
+    """A model of a user's own with a combination, a second solution and names that are no formulas."""
+    times = np.linspace(0.1, 3.0, 12)
+    points = np.random.default_rng(0).uniform((0.5, 0.5, -1.0), (2.0, 2.0, 1.0), (8, 3))
+    names = ["gain $", "dose_mg", "x(0)"]
+    return gait.identifiability.analyse(lambda t: t[:, :1] * t[:, 1:2] * times + t[:, 2:] ** 2, points, names)
+
+
+def test_a_users_own_model_has_a_figure():
+    report = users_report()
+    figure = gait.plot_parameters(report)
+    assert isinstance(figure, Figure)
+    verdicts, spectrum = figure.axes
+    np.testing.assert_allclose([bar.get_width() for bar in verdicts.patches], list(report.uniqueness.values()))
+    assert [text.get_text() for text in verdicts.texts] == ["only in combination"] * 2 + ["ambiguous"]
+    assert "1 of 3 directions leaves no trace" in spectrum.get_title()
+    assert all(axis.get_xlabel() and axis.get_ylabel() for axis in figure.axes)
+    boxes = boxes_of_texts(figure)
+    for i, (text, box) in enumerate(boxes):
+        for other, its_box in boxes[i + 1 :]:
+            width = min(box.x1, its_box.x1) - max(box.x0, its_box.x0)
+            height = min(box.y1, its_box.y1) - max(box.y0, its_box.y0)
+            assert width < 2 or height < 2, (text, other)
+    assert plt.get_fignums() == []
+
+
+def test_the_figure_of_many_parameters_can_be_read():
+    points = np.random.default_rng(0).uniform(1.0, 2.0, (8, 40))
+    report = gait.identifiability.analyse(lambda t: t**3, points, [f"p{i}" for i in range(40)], fits=0)
+    figure = gait.plot_parameters(report)
+    assert figure.get_size_inches()[1] > 12
+    assert len(figure.axes[1].get_xticks()) < 20
+
+
+def test_a_users_own_model_has_a_report():
+    report = users_report()
+    text = report.to_markdown("My model")
+    assert text.startswith("# My model")
+    for sentence in report.sentences():
+        assert f"- {sentence}" in text
+    assert "| x(0) | ambiguous |" in text
+    assert "Known without noise: gain $*dose_mg and x(0)." in text
+    assert "## A second solution within the prior" in text
+    assert f"{report.rows:,} sets of parameters in {report.calls:,} calls" in text
+    assert report.search.evidence() in text
+
+
+def test_the_report_on_walkers_tells_of_the_search(positions):
+    assert positions.report.search.fits > 0
+    assert positions.report.search.evidence() in identifiability_report(positions)
+
+
 @pytest.mark.parametrize(
     ("text", "formula"),
     [
