@@ -28,9 +28,10 @@ MAIN = "def main():\n    "
 
 
 def start(folder: Path, code: str, *flags: str, name: str = "script.py", **options) -> subprocess.Popen:
-    """Starts a stand-in for a script."""
+    """Starts a stand-in for a script, as from a terminal: the tests themselves may run where Ctrl-C is ignored."""
     (folder / name).write_text(code, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     command = [sys.executable, str(folder / name), *flags]
     return subprocess.Popen(command, env=environment, text=True, encoding="utf-8", **pipes)

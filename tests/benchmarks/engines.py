@@ -76,7 +76,7 @@ def jobs(records: int, folder: str) -> list[Job]:
             "numba",
             False,
         ),
-        ("scipy, steps of at most 5 ms (our reference)", "own_walkers:scipy", few, {}, "scipy", True),
+        ("scipy, steps bounded by the walker (our reference)", "own_walkers:scipy", few, {}, "scipy", True),
         ("scipy, steps as long as it likes", "own_walkers:scipy", few, {"max_step": np.inf}, "scipy", True),
         ("numba DOP853", "dop853_walker:compiled", records, {}, "numba", True),
         ("heyoka, scalar", "heyoka_walker:scalar", records, {}, "heyoka", True),

@@ -26,8 +26,8 @@ def taylor(times: np.ndarray, duration: float, threads: int):
     return integrate
 
 
-def scipy(times: np.ndarray, duration: float, max_step: float = reference.MAX_STEP):
-    """The reference, `solve_ivp` with DOP853 from event to event; `max_step` in s."""
+def scipy(times: np.ndarray, duration: float, max_step: float | None = None):
+    """The reference, `solve_ivp` with DOP853 from event to event; `max_step` in s, by default its own."""
 
     def integrate(conditions: Conditions) -> Walked:
         walks = reference.integrate(conditions, times, duration, max_step=max_step)
