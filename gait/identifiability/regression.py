@@ -35,8 +35,8 @@ _ROUNDS = 3
 _WORTHWHILE = 0.97
 """A round that does not lower the error by this factor is the last."""
 _FINER = (4.0, 4.0)
-"""Factors by which the cosines of a single input become faster, as long as that lowers the error beyond chance: edges are
-sharp. For more inputs the neighbours do better."""
+"""Factors by which the cosines of a single input become faster, as long as that lowers the error beyond chance: edges
+are sharp. For more inputs the neighbours do better."""
 _KEPT = 0.05
 """Share of the squared distance that is measured along the inputs as they came, so that none is overlooked for ever."""
 _NEIGHBOURS = np.array([4, 8, 16, 32])
