@@ -9,7 +9,10 @@
 from gait.identifiability.analysis import analyse, scaling_holds
 from gait.identifiability.derivatives import Jacobians, jacobians
 from gait.identifiability.findings import Identifiability, Report, Verdict
+from gait.identifiability.functions import KnownFunction
+from gait.identifiability.regions import Region
 from gait.identifiability.samples import SampledCeiling, ceiling
+from gait.identifiability.search import Search
 from gait.identifiability.symmetries import Counterexample
 from gait.identifiability.wording import finite, listed
 
@@ -17,8 +20,11 @@ __all__ = [
     "Counterexample",
     "Identifiability",
     "Jacobians",
+    "KnownFunction",
+    "Region",
     "Report",
     "SampledCeiling",
+    "Search",
     "Verdict",
     "analyse",
     "ceiling",

@@ -108,7 +108,8 @@ class Runs:
             theta: parameters, shape [batch, p].
         """
         try:
-            return self(theta)
+            with np.errstate(all="ignore"):
+                return self(theta)
         except Exception:  # foreign code may fail in any way away from the points it was given
             if len(theta) == 1:
                 return np.full((1, self._width or 1), np.nan)

@@ -159,10 +159,10 @@ class Linearisation:
         """
         return float(np.linalg.norm(self.output_errors))
 
-    def equal(self, difference: np.ndarray) -> np.ndarray:
-        """Whether outputs are equal within the model's accuracy, from their differences [..., n]."""
+    def equal(self, difference: np.ndarray, doubt: np.ndarray | float = 0.0) -> np.ndarray:
+        """Whether outputs are equal within the model's accuracy, from their differences [..., n], and a doubt [...]."""
         size = np.linalg.norm(whitened(self.white, difference[..., None])[..., 0], axis=-1)
-        return size <= min(self.slack, _SAME * self._signal)  # False where there are no outputs
+        return size <= np.minimum(self.slack + doubt, _SAME * self._signal)  # False where there are no outputs
 
     @functools.cached_property
     def _signal(self) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gait.identifiability.derivatives import Model, local_derivatives, units
-from gait.identifiability.linearisation import Linearisation, whitened
+from gait.identifiability.linearisation import SAFETY, Linearisation, whitened
 
 FACTORS = (0.5, 2.0)
 _PATH_STEPS, _PATH_STEP = 16, 0.1  # in units of the prior
@@ -69,7 +69,10 @@ def worst_pair(model: Model, linear: Linearisation, others: list[np.ndarray]) ->
     """
     points, outputs = linear.jacobians.points, linear.jacobians.outputs
     there = model(np.concatenate(others)).reshape(len(others), *outputs.shape)
-    if not linear.equal(there - outputs).all():
+    moved = np.abs(np.array(others) - points) / linear.sd
+    # The derivatives tell that the change is none only as well as they are known.
+    doubt = SAFETY * np.linalg.norm(np.einsum("unp,kup->kun", linear.errors, moved), axis=2)
+    if not linear.equal(there - outputs, doubt).all():
         return None
     differences = np.abs(there - outputs).max(axis=2)
     k, u = divmod(int(np.argmax(differences)), len(points))
