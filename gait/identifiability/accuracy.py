@@ -19,7 +19,7 @@ JUMPS = 100.0
 _LINES, _PANELS, _NODES, _DEGREE = 5, 8, 16, 9
 _REACH, _HALVINGS = 5e-2, 4  # half length of a line, as a fraction of a parameter's unit, and of its worst panel
 _LARGEST, _FALLS = 1e-5, 0.1
-"""A larger jump is an event of the model, and a residual that still falls this fast is no jump."""
+"""A larger jump on a single line is an event of the model, and a residual that still falls this fast is no jump."""
 _MOST_NUMBERS = 100_000  # with more outputs than this on all lines, fewer lines do
 _DENSE = 30.0  # a residual above so many times the median of the outputs is a kink of the model
 _ROUNDING, _ROUNDED = 1e-13, 10.0  # jumps below this are rounding, and the error is so many times as large
@@ -51,16 +51,18 @@ def output_errors(model: Callable, points: np.ndarray, outputs: np.ndarray, repe
     middles = points[:count].copy()
     ways = generator.choice([-1.0, 1.0], middles.shape) * generator.uniform(0.3, 1.0, middles.shape)
     middles, halves = _worst_panels(model, middles, _REACH * ways * units(points)[:count], scale)
+    small: list[np.ndarray] = []
+    large: list[np.ndarray] = []
     pending, dense, before = np.arange(count), np.zeros(count, bool), np.full(count, np.inf)
     for halving in range(_HALVINGS + 1):
         residuals = _residuals(model, middles[pending], halves[pending])
         typical = np.median(residuals / scale, axis=1)
         ended = (typical <= _ROUNDING) | ((halving == _HALVINGS) & np.isfinite(typical))
         for u, residual, level in zip(pending[ended], residuals[ended], typical[ended], strict=True):
-            if not dense[u] and (level > _LARGEST or _ROUNDING < level < _FALLS * before[u]):
+            if not dense[u] and _ROUNDING < level < _FALLS * before[u]:
                 continue
             factor = _ROUNDED if level <= _ROUNDING else _EVERYWHERE if dense[u] else JUMPS
-            found = np.maximum(found, factor * np.minimum(residual, _DENSE * level * scale))
+            (large if level > _LARGEST else small).append(factor * np.minimum(residual, _DENSE * level * scale))
         pending = pending[~ended]
         if not len(pending) or halving == _HALVINGS:
             break
@@ -72,7 +74,7 @@ def output_errors(model: Callable, points: np.ndarray, outputs: np.ndarray, repe
         left, right = (np.where(np.isfinite(of), of, -1.0) for of in (left, right))
         dense[pending] = np.minimum(left, right) > _EVEN * np.maximum(left, right)
         middles[pending] = np.where((left > right)[:, None], *sides)
-    return found
+    return np.max([found, *small, *(large if len(large) > 1 else [])], axis=0)
 
 
 def _worst_panels(model: Callable, middles, halves, scale) -> tuple[np.ndarray, np.ndarray]:
