@@ -198,8 +198,10 @@ def test_training_over_a_damaged_run(scripts, training_command, trained, tmp_pat
     """train.py neither takes the run for finished nor goes on with it, and changes nothing that it may need."""
     source = trained[0] if name != "checkpoint.npz" else next(p for p in trained[2] if (p / name).exists())
     folder = shutil.copytree(source, tmp_path / "run", ignore=shutil.ignore_patterns(".*"))
-    digit = (folder / name).read_bytes().find(b": 0.") + 5  # of the learning rate or the best loss
-    flip(folder / name, 8 * (digit if name.endswith("json") else (folder / name).stat().st_size // 2))
+    place = (folder / name).stat().st_size // 2
+    if name.endswith("json"):  # a digit of the learning rate or the best loss
+        place = re.search(rb": \d\.", (folder / name).read_bytes()).end()
+    flip(folder / name, 8 * place)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     refused(scripts.run(*training_command(folder)), str(folder / name), "checksum", way_out.format(run=folder))
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
