@@ -115,3 +115,8 @@ def quiet_stderr() -> Iterator[None]:
         os.dup2(screen, 2)
         os.close(screen)
         os.close(nowhere)
+
+
+def redraw_interval() -> float:
+    """Time [s] between two states of a progress bar: short on a terminal, long in a log file."""
+    return 0.2 if sys.stderr.isatty() else 10.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,6 +17,7 @@ from gait.simulation.channels import observe
 from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.walks import integrate
 from gait.storage.files import AnyPath
+from gait.streams import redraw_interval
 
 AUDIT_LIMIT = 1e-6
 """Largest accepted distance [m] of an audited record from the reference engine."""
@@ -80,11 +80,6 @@ def audit_records(
         if worst_record is None or difference > worst:
             worst, worst_record = difference, record
     return Audit(len(chosen), AUDIT_LIMIT, worst, worst_record, sensitive)
-
-
-def redraw_interval() -> float:
-    """Time [s] between two states of a progress bar: short on a terminal, long in a log file."""
-    return 0.2 if sys.stderr.isatty() else 10.0
 
 
 def _distance(walks: Walks, others: Walks) -> float:

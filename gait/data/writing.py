@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from gait import provenance
 from gait.data import manifest
-from gait.data.audit import audit_records, redraw_interval
+from gait.data.audit import audit_records
 from gait.data.cluster import connected, written_there
 from gait.data.dataset import Dataset, open_dataset
 from gait.data.manifest import Manifest, Plan, Shard, ShardEntry
@@ -27,6 +27,7 @@ from gait.simulation.model import Outcome
 from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.storage.folders import DATASET, check_kind
+from gait.streams import redraw_interval
 
 PROGRESS_LOG = "progress.jsonl"
 """In an unfinished dataset: its plan, then a line for every finished shard."""

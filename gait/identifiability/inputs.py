@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gait.errors import InputError
+from gait.streams import redraw_interval
 
 FEWEST_POINTS = 5
 """Points an analysis begins with, at least."""
@@ -52,7 +52,9 @@ class Runs:
             from tqdm import tqdm  # loads slowly for those who need no analysis
 
             # A delayed bar appears with the first report after the delay.
-            self._bar = tqdm(unit=" rows", desc="runs of the model", delay=_DELAY, file=sys.stderr, leave=False)
+            self._bar = tqdm(
+                unit=" rows", desc="runs of the model", delay=_DELAY, mininterval=redraw_interval(), leave=False
+            )
         return self
 
     def __exit__(self, *_) -> None:

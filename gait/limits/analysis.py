@@ -241,6 +241,7 @@ def analyse_scenario(
     *,
     quantities: Sequence[str] = (),
     seed: int = 0,
+    fits: int = FITS,
 ) -> ScenarioAnalysis:
     """Finds out what any estimator can know of walkers in a scenario, and what to measure in addition.
 
@@ -251,6 +252,8 @@ def analyse_scenario(
         settings: how walks are recorded.
         quantities: names of quantities to analyse beside the subject parameters, k/m and the scenario's targets.
         seed: key of the walkers at which derivatives are taken.
+        fits: number of fits that look for another walker with the same recording; 0 for no search, which is quicker
+            and leaves the ceilings as they are.
 
     Raises:
         InputError: if the noise does not fit the scenario, a quantity does not follow from the unknowns, or too
@@ -259,7 +262,7 @@ def analyse_scenario(
     unknowns = (*NAMES, *(name for name in OPTIONAL if name in priors))
     model = ForwardModel(scenario.inputs, scenario.measured, priors, settings, unknowns)
     names = _analysed_quantities(unknowns, (*scenario.targets, *quantities))
-    report = _report(model, scenario.noise, seed)
+    report = _report(model, scenario.noise, seed, fits)
     posterior = ratio_posterior_of({name: model.prior(name) for name in unknowns}, report)
     found = {name: identifiability_of(name, report, unknowns) for name in names}
     return ScenarioAnalysis(
@@ -287,12 +290,12 @@ def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tup
     return tuple(dict.fromkeys((*SUBJECT, *own, *ratios, *asked)))
 
 
-def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int) -> Report:
+def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int, fits: int) -> Report:
     sd = None if noise is None else model.noise_sd(noise)
     points = model.draw(POINTS, np.random.default_rng(seed))
     return analyse(
         model.outputs, points, model.symbols,
-        noise=sd, prior_sd=model.prior_sd, ranges=model.ranges, accuracy=ACCURACY, fits=FITS, seed=seed,
+        noise=sd, prior_sd=model.prior_sd, ranges=model.ranges, accuracy=ACCURACY, fits=fits, seed=seed,
     )  # fmt: skip
 
 

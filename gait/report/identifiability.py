@@ -122,7 +122,7 @@ def _spectrum_panel(axis: Axes, report: Report, heading: str) -> None:
     axis.bar(numbers, np.maximum(report.spectrum, bottom) - bottom, bottom=bottom, color=colours, width=0.7)
     axis.step(
         np.append(numbers - 0.5, numbers[-1] + 0.5), np.append(report.tolerance, report.tolerance[-1]),
-        where="post", color="black", lw=1.0, ls="--", label="largest value that zero could show",
+        where="post", color="black", lw=1.0, ls="--", label="below: no more than numerical error",
     )  # fmt: skip
     axis.set_yscale("log")
     axis.set_ylim(bottom, 30 * report.spectrum.max())
@@ -261,8 +261,8 @@ def _rank_sentence(report: Report) -> str:
     if report.rank is None:
         return "The number of singular values that count is undecided: the derivatives are not accurate enough."
     if report.rank == len(report.names):
-        return f"All {report.rank} singular values count. The last is {rounded(report.gap)} times what zero could show."
+        return f"All {report.rank} singular values count. The last is {rounded(report.gap)} times its numerical error."
     return (
         f"Of {len(report.names)} singular values {report.rank} count. The last of these is {rounded(report.gap)} times "
-        "the next one, or times what zero could show if that is more."
+        "the next one, or times the numerical error if that is more."
     )

@@ -92,7 +92,7 @@ def _draw_learning_curves(run: Run, history: pd.DataFrame, settings: TrainingSet
     from gait.report.learning_curves import plot_learning_curves
     from gait.report.style import save
 
-    analysis = analyse_scenario(settings.scenario, dataset.priors, dataset.settings)
+    analysis = analyse_scenario(settings.scenario, dataset.priors, dataset.settings, fits=0)
     ceilings = {target: analysis.ceilings[target] for target in settings.scenario.targets}
     save(plot_learning_curves(history, ceilings), run.learning_curves)
 

@@ -191,6 +191,7 @@ def test_progress_appears_only_after_a_while(capsys, monkeypatch):
     analysed(decay)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("gait.identifiability.inputs._DELAY", 1e-9)
+    monkeypatch.setattr("gait.identifiability.inputs.redraw_interval", lambda: 0.0)
     slow = lambda t: time.sleep(0.02) or decay(t)  # noqa: E731
     analysed(slow, fits=8)
     assert "runs of the model" in capsys.readouterr().err
