@@ -10,8 +10,8 @@ from tests.helpers.scripts import ROOT
 
 ENTRIES = {"simulation": "gait.data.shards", "training": "gait.training.fitting"}
 UNDECISIVE = {
-    "simulation": {"errors", "provenance", "scripting", "storage"},
-    "training": {"errors", "provenance", "scripting", "storage", "simulation", "data.manifest"},
+    "simulation": {"errors", "provenance", "streams", "scripting", "storage"},
+    "training": {"errors", "provenance", "streams", "scripting", "storage", "simulation", "data.manifest"},
 }
 """What the entries load beside: messages, files, and in training the description of the data, which has checksums."""
 

@@ -207,7 +207,10 @@ def test_simulation_on_a_disk_that_is_full_after_any_page(walks, disk, tmp_path)
 
 
 def test_simulation_of_the_script_on_a_full_disk(scripts, walks, disk):
+    """Too small from the beginning; then large enough for the walks, and too small for what goes with them."""
     folder = disk(4) / "walks"
+    refused(scripts.run(*simulate(folder)), f"There is room for 16.4 kB at {folder}", "choose another --out")
+    disk(7)
     refused(scripts.run(*simulate(folder)), f"Error: Cannot write to {folder}: ", "make room or choose another folder")
     disk(100)
     undisturbed(scripts, *simulate(folder))

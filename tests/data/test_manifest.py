@@ -229,11 +229,10 @@ def run_command():
         values = flags.FlagValues()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(flags, "FLAGS", values)
-            for name in ("string", "integer", "list", "enum", "float", "bool"):
-                define = getattr(flags, f"DEFINE_{name}")
-                patch.setattr(
-                    flags, f"DEFINE_{name}", lambda *a, define=define, **k: define(*a, **k, flag_values=values)
-                )
+            patch.setattr("gait.scripting.begin", lambda: None)  # the streams of this process stay as they are
+            for name in [name for name in dir(flags) if name.startswith("DEFINE")]:
+                define = getattr(flags, name)
+                patch.setattr(flags, name, lambda *a, define=define, **k: define(*a, **k, flag_values=values))
             script = runpy.run_path(str(ROOT / "simulate.py"))
             values(["simulate.py", *words, f"--out={out}"])
             script["main"]()

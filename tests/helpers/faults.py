@@ -235,6 +235,8 @@ if __name__ == "__main__":
     import matplotlib.backends.backend_agg  # noqa: F401  for the children, who find all this loaded
 
     import gait
+    import gait.data.writing  # noqa: F401
+    import gait.training.fitting  # noqa: F401
 
     # Loads the compiled engine.
     gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)

@@ -99,7 +99,7 @@ class CodeCache(NullCache):
 def _can_be_written(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        tempfile.TemporaryFile("w+b", dir=folder).close()
     except OSError:
         return False
     return True
