@@ -295,7 +295,7 @@ def test_a_command_for_windows_has_double_quotes(monkeypatch):
 
 @pytest.mark.parametrize("activated", [True, False])
 def test_a_printed_command_finds_its_python_and_its_script(tmp_path, activated):
-    """In an environment that is activated or not, and from any folder: the shell runs what was printed."""
+    """In an environment that is activated or not, and beside the script or not: the shell there runs what was printed."""
     printing = BEGIN + MAIN + "print(scripting.command('python', 'train.py', '--data=my walks'))" + END
     path = str(Path(sys.executable).parent) if activated else "/usr/bin:/bin"
     code, printed, errors = run(tmp_path, printing, name="simulate.py", env={"PATH": path})
@@ -305,7 +305,7 @@ def test_a_printed_command_finds_its_python_and_its_script(tmp_path, activated):
     assert (script, flag) == (str(tmp_path / "train.py"), "--data=my walks")
     (tmp_path / "train.py").write_text("import sys, gait\nprint(sys.argv[1:], gait.__file__)", encoding="utf-8")
     done = subprocess.run(
-        printed, shell=True, capture_output=True, text=True, encoding="utf-8", cwd="/",
+        printed, shell=True, capture_output=True, text=True, encoding="utf-8",
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.stdout == f"['--data=my walks'] {ROOT / 'gait' / '__init__.py'}\n"
