@@ -295,7 +295,7 @@ def test_a_command_for_windows_has_double_quotes(monkeypatch):
 
 @pytest.mark.parametrize("activated", [True, False])
 def test_a_printed_command_finds_its_python_and_its_script(tmp_path, activated):
-    """In an environment that is activated or not, and beside the script or not: the shell there runs what was printed."""
+    """In an environment that is activated or not: the shell there runs what was printed."""
     printing = BEGIN + MAIN + "print(scripting.command('python', 'train.py', '--data=my walks'))" + END
     path = str(Path(sys.executable).parent) if activated else "/usr/bin:/bin"
     code, printed, errors = run(tmp_path, printing, name="simulate.py", env={"PATH": path})
