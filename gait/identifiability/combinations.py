@@ -69,20 +69,7 @@ def _smallest(fractions: Sequence[Fraction]) -> list[int]:
 def _kernel(columns: list[list[int]]) -> list[Fraction] | None:
     """The only vector c, up to its size, with sum c_i columns_i = 0, if it has no zero in it; else None."""
     count = len(columns)
-    rows = [[Fraction(column[i]) for column in columns] for i in range(len(columns[0]))]
-    pivots: list[int] = []
-    for column in range(count):
-        row = next((r for r in range(len(pivots), len(rows)) if rows[r][column]), None)
-        if row is None:
-            continue
-        at = len(pivots)
-        rows[at], rows[row] = rows[row], rows[at]
-        rows[at] = [value / rows[at][column] for value in rows[at]]
-        for other in range(len(rows)):
-            if other != at and rows[other][column]:
-                factor = rows[other][column]
-                rows[other] = [a - factor * b for a, b in zip(rows[other], rows[at], strict=True)]
-        pivots.append(column)
+    rows, pivots = _row_echelon([[column[i] for column in columns] for i in range(len(columns[0]))])
     free = [column for column in range(count) if column not in pivots]
     if len(free) != 1:
         return None
@@ -202,23 +189,30 @@ def _dot(one: Sequence[int], other: Sequence[int]) -> int:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
+def _row_echelon(matrix: list[list[int]]) -> tuple[list[list[Fraction]], list[int]]:
+    """The reduced row echelon form of a matrix, and the columns of its pivots."""
+    rows = [[Fraction(value) for value in row] for row in matrix]
+    pivots: list[int] = []
+    for column in range(len(rows[0]) if rows else 0):
+        at = len(pivots)
+        found = next((r for r in range(at, len(rows)) if rows[r][column]), None)
+        if found is None:
+            continue
+        rows[at], rows[found] = rows[found], rows[at]
+        rows[at] = [value / rows[at][column] for value in rows[at]]
+        for other in range(len(rows)):
+            if other != at and rows[other][column]:
+                factor = rows[other][column]
+                rows[other] = [a - factor * b for a, b in zip(rows[other], rows[at], strict=True)]
+        pivots.append(column)
+    return rows, pivots
+
+
 def _fundamental(basis: list[list[int]]) -> list[list[int]]:
     """A lattice's vectors in reduced row echelon form, from either end: each has few entries."""
     found = [list(row) for row in basis]
     for turned in (False, True):
-        rows = [[Fraction(value) for value in (row[::-1] if turned else row)] for row in basis]
-        done = 0
-        for column in range(len(rows[0]) if rows else 0):
-            at = next((r for r in range(done, len(rows)) if rows[r][column]), None)
-            if at is None:
-                continue
-            rows[done], rows[at] = rows[at], rows[done]
-            rows[done] = [value / rows[done][column] for value in rows[done]]
-            for r in range(len(rows)):
-                if r != done and rows[r][column]:
-                    factor = rows[r][column]
-                    rows[r] = [a - factor * b for a, b in zip(rows[r], rows[done], strict=True)]
-            done += 1
+        rows, _ = _row_echelon([row[::-1] if turned else row for row in basis])
         found += [_smallest(row[::-1] if turned else row) for row in rows]
     return found
 
