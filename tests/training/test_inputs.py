@@ -84,6 +84,7 @@ def test_a_streamed_record_with_its_mass_is_that_from_memory_to_the_last_bit(sma
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 def test_stiffness_can_be_learned_once_the_mass_is_measured(scripts, small_dataset, tmp_path):
     """From the command line; the same network without the mass stays below what is possible without it."""
     r2 = {}
