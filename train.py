@@ -39,8 +39,10 @@ flags.DEFINE_enum("activation", DEFAULTS.activation, choices.ACTIVATIONS, "Activ
 flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, choices.OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
 flags.DEFINE_enum("schedule", None, choices.SCHEDULES, "Course of the learning rate; by default the scenario's.")
+flags.DEFINE_enum("preprocessing", DEFAULTS.preprocessing, choices.PREPROCESSINGS, "How the inputs are scaled.")
 flags.DEFINE_enum("cache", DEFAULTS.cache, choices.CACHES, "memory: read once. none: stream from disk every epoch.")
 flags.DEFINE_enum("strategy", DEFAULTS.strategy, choices.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
+define_number("early_stopping", None, "End after so many epochs without a lower validation loss; by default never.")
 define_number("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
 
 
@@ -57,8 +59,10 @@ def main():
         optimizer=FLAGS.optimizer,
         learning_rate=FLAGS.learning_rate,
         schedule=FLAGS.schedule,
+        preprocessing=FLAGS.preprocessing,
         cache=FLAGS.cache,
         strategy=FLAGS.strategy,
+        early_stopping=FLAGS.early_stopping,
         checkpoint_every=FLAGS.checkpoint_every,
     )
     check_kind(as_path(out), RUN, flag="out")

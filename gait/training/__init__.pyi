@@ -1,10 +1,10 @@
 from .feed import Feed as Feed
-from .feed import Moments as Moments
 from .fitting import choose_strategy as choose_strategy
 from .fitting import compiled_network as compiled_network
 from .fitting import configure_threads as configure_threads
 from .fitting import train as train
 from .inputs import scenario_inputs as scenario_inputs
+from .preprocessing import Moments as Moments
 from .run import FinishedRun as FinishedRun
 from .run import Run as Run
 from .run import TrainingResult as TrainingResult

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import pandas as pd
 import tensorflow as tf
@@ -12,7 +16,7 @@ from gait.provenance import cores
 from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.training.feed import Feed
-from gait.training.network import dense_network, in_physical_units
+from gait.training.network import TrainingModel, dense_network, in_physical_units
 from gait.training.run import Run, TrainingResult, load_run
 from gait.training.settings import RunConfig, TrainingSettings
 from gait.training.state import R2, TrainingState
@@ -24,6 +28,30 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
     if name == "mirrored" or (name == "auto" and gpus):
         return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
     return tf.distribute.get_strategy()
+
+
+def batch_parts(strategy: tf.distribute.Strategy, batch_size: int) -> int:
+    """Number of parts of a batch that go through the network side by side: one for each core, and one on a GPU."""
+    if strategy.num_replicas_in_sync > 1 or tf.config.list_logical_devices("GPU"):
+        return 1
+    return min(cores(), batch_size)
+
+
+def roomy_device(strategy: tf.distribute.Strategy, dataset: Dataset, settings: TrainingSettings) -> str | None:
+    """Name of the GPU that can keep the training split, for it takes up to a third of its memory; None without one."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if settings.cache != "memory" or strategy.num_replicas_in_sync > 1 or not gpus:
+        return None
+    scenario = settings.scenario
+    columns = len(scenario.inputs) * dataset.samples + len(scenario.measured) + len(scenario.targets)
+    return gpus[0].name if 3 * 4 * columns * dataset.count("train") <= device_memory(gpus[0].name) else None
+
+
+def device_memory(name: str) -> int:
+    """Memory [bytes] that TensorFlow may use on a device."""
+    from tensorflow.python.client import device_lib  # no public function tells it
+
+    return next((device.memory_limit for device in device_lib.list_local_devices() if device.name == name), 0)
 
 
 def configure_threads() -> None:
@@ -56,20 +84,21 @@ def train(
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     run = Run(files.as_path(folder))
     dataset.require(settings.scenario.inputs)
-    config = RunConfig.of(settings, dataset)
+    configure_threads()
+    strategy = choose_strategy(settings.strategy)
+    config = RunConfig.of(settings, dataset, parts=batch_parts(strategy, settings.batch_size))
     run.check_same(config)
     if run.is_finished():
         return _finished(run, dataset)
-    configure_threads()
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
-    feed = Feed(dataset, settings)
+    feed = Feed(dataset, settings, roomy_device(strategy, dataset, settings))
     files.make_folder(run.folder)
     with files.locked(run.folder):
         # Once more: while the data were read, another process may have come first.
         run.check_same(config)
         if not run.is_finished():
-            result = _train_locked(run, config, feed, verbose)
+            result = _train_locked(run, config, feed, strategy, verbose)
             _draw_learning_curves(run, run.read_history(), settings, dataset)
             return result
     return _finished(run, dataset)
@@ -97,20 +126,25 @@ def _draw_learning_curves(run: Run, history: pd.DataFrame, settings: TrainingSet
     save(plot_learning_curves(history, ceilings), run.learning_curves)
 
 
-def _train_locked(run: Run, config: RunConfig, feed: Feed, verbose: int | str) -> TrainingResult:
+def _train_locked(
+    run: Run, config: RunConfig, feed: Feed, strategy: tf.distribute.Strategy, verbose: int | str
+) -> TrainingResult:
     settings = config.settings
-    strategy = choose_strategy(settings.strategy)
+    if run.checkpoint.exists():  # rounding differs between numbers of parts, and the epochs of a run should not
+        config = dataclasses.replace(config, parts=run.read_config().parts)
     with strategy.scope():
-        core = compiled_network(settings, feed.width, feed.steps, strategy)
+        core = compiled_network(settings, feed.width, feed.steps, strategy, config.parts, feed.batch)
         targets = settings.scenario.targets
         columns = [p + name for name in ("loss", *(f"r2_{t}" for t in targets)) for p in ("", "val_")]
-        state = TrainingState(run, feed, settings.checkpoint_every, columns)
+        state = TrainingState(run, feed, settings.checkpoint_every, columns, settings.early_stopping)
         state.set_model(core)
         finished = state.resume()  # first of all: a run of other code is left as it is
     files.write_sealed(run.config, config.to_dict())
     run.result.unlink(missing_ok=True)  # of a model that is gone
     state.restore_history()
-    if finished < settings.epochs:
+    if finished < settings.epochs and not state.is_exhausted(finished):
+        if feed.batch is not None:  # Keras would take the arguments of `batch` for inputs to build its metrics with
+            core.evaluate(feed.validation.take(1), verbose=0)
         try:
             core.fit(
                 feed.train,
@@ -128,14 +162,15 @@ def _train_locked(run: Run, config: RunConfig, feed: Feed, verbose: int | str) -
     best = new_network(settings, feed.width)
     best.set_weights(state.best_weights)
     inputs, outputs = feed.input_moments, feed.target_moments
-    model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd)
+    model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd, feed.whitening)
     with files.replacing(run.model) as temporary, files.dated_archives():
         model.save(temporary)
+    history = run.read_history()
     result = TrainingResult(
-        epochs=settings.epochs,
+        epochs=len(history),
         best_epoch=state.best_epoch,
         best_val_loss=state.best_loss,
-        seconds=float(run.read_history()["seconds"].sum()),
+        seconds=float(history["seconds"].sum()),
         peak_memory_bytes=provenance.peak_memory(),
         model_sha256=files.sha256(run.model),
         history_sha256=files.sha256(run.history),
@@ -152,17 +187,23 @@ def new_network(settings: TrainingSettings, width: int) -> keras.Model:
 
 
 def compiled_network(
-    settings: TrainingSettings, width: int, steps: int, strategy: tf.distribute.Strategy
-) -> keras.Model:
-    """Makes the scenario's network, ready to be fitted to standardised batches.
+    settings: TrainingSettings,
+    width: int,
+    steps: int,
+    strategy: tf.distribute.Strategy,
+    parts: int = 1,
+    batch_of: Callable[..., Any] | None = None,
+) -> TrainingModel:
+    """Makes the scenario's network, ready to be fitted to preprocessed batches.
 
     Args:
         settings: what is trained and how.
         width: number of inputs.
         steps: batches in an epoch.
         strategy: device strategy whose scope this is called in.
+        parts, batch_of: see `TrainingModel`.
     """
-    core = new_network(settings, width)
+    core = TrainingModel(new_network(settings, width), parts, batch_of)
     rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)

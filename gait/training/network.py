@@ -1,16 +1,21 @@
-"""The paper's network and its wrapping in physical units."""
+"""The paper's network: while it is fitted, and wrapped in physical units."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def dense_network(inputs: int, outputs: int, activation: str, layers: int, units: int) -> keras.Model:
     """Makes the fully connected network with fresh weights; the paper's has 7 layers of 50 units.
 
     Args:
-        inputs: number of standardised inputs, shape [n, inputs].
+        inputs: number of preprocessed inputs, shape [n, inputs].
         outputs: number of standardised targets, shape [n, outputs].
         activation: of the hidden layers.
         layers: number of hidden layers; `units`: units in each.
@@ -20,9 +25,65 @@ def dense_network(inputs: int, outputs: int, activation: str, layers: int, units
     """
     hidden = [keras.layers.Dense(units, activation, name=f"hidden_{i + 1}") for i in range(layers)]
     return keras.Sequential(
-        [keras.Input((inputs,), name="standardised_inputs"), *hidden, keras.layers.Dense(outputs, name="outputs")],
+        [keras.Input((inputs,), name="preprocessed_inputs"), *hidden, keras.layers.Dense(outputs, name="outputs")],
         name="dense_network",
     )
+
+
+class TrainingModel(keras.Model):
+    """A network while it is fitted: each batch goes through it in several parts, side by side.
+
+    A batch of the paper's network is one chain of small operations, which keeps a single core busy. Parts are chains
+    that do not wait for each other. Their gradients add up to that of the whole batch, but for rounding.
+
+    Args:
+        network: plain network, which shares its weights with this one and is saved in its place.
+        parts: number of parts; 1 leaves the steps as Keras has them.
+        batch_of: makes inputs and targets, [n, inputs] and [n, outputs], from an element of the training data; by
+            default they are the element.
+    """
+
+    def __init__(self, network: keras.Model, parts: int = 1, batch_of: Callable[..., Any] | None = None):
+        super().__init__(inputs=network.inputs, outputs=network.outputs)
+        self._parts, self._batch_of = parts, batch_of
+
+    def train_step(self, data):
+        """Takes one step of the optimiser; see `keras.Model.train_step`."""
+        inputs, targets = batch = self._batch_of(*data) if self._batch_of else data
+        if self._parts == 1:
+            return super().train_step(batch)
+        count, losses, estimates, gradients = tf.shape(inputs)[0], [], [], []
+        for rows in self._rows(count):
+            with tf.GradientTape() as tape:
+                estimate = self(inputs[rows], training=True)
+                loss = self.compute_loss(inputs[rows], targets[rows], estimate)
+                loss *= tf.cast((rows.stop - rows.start) / count, loss.dtype)
+            losses.append(loss)
+            estimates.append(estimate)
+            gradients.append(tape.gradient(loss, self.trainable_weights))
+        self.optimizer.apply([tf.add_n(parts) for parts in zip(*gradients, strict=True)], self.trainable_weights)
+        return self._scores(tf.add_n(losses), targets, estimates)
+
+    def test_step(self, data):
+        """Evaluates one batch; see `keras.Model.test_step`."""
+        if self._parts == 1:
+            return super().test_step(data)
+        inputs, targets = data
+        estimates = [self(inputs[rows], training=False) for rows in self._rows(tf.shape(inputs)[0])]
+        return self._scores(self.compute_loss(inputs, targets, tf.concat(estimates, 0)), targets, estimates)
+
+    def _rows(self, count: tf.Tensor) -> list[slice]:
+        """Rows of each part."""
+        bounds = [count * i // self._parts for i in range(self._parts + 1)]
+        return [slice(first, last) for first, last in itertools.pairwise(bounds)]
+
+    def _scores(self, loss: tf.Tensor, targets: tf.Tensor, estimates: list[tf.Tensor]) -> dict[str, Any]:
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=tf.shape(targets)[0])
+            else:
+                metric.update_state(targets, tf.concat(estimates, 0))
+        return self.get_metrics_result()
 
 
 def in_physical_units(
@@ -31,6 +92,7 @@ def in_physical_units(
     input_sd: np.ndarray,
     target_mean: np.ndarray,
     target_sd: np.ndarray,
+    whitening: np.ndarray | None = None,
 ) -> keras.Model:
     """Wraps a trained core so that it takes raw inputs and returns raw targets, both in SI units.
 
@@ -40,8 +102,14 @@ def in_physical_units(
         core: trained network, see `dense_network`.
         input_mean, input_sd: mean and standard deviation of the training split's inputs, shape [inputs].
         target_mean, target_sd: mean and standard deviation of its targets, shape [outputs].
+        whitening: matrix [inputs, inputs] that the core's inputs were multiplied by once they were standardised; None
+            if they were not.
     """
     recording = keras.Input((len(input_mean),), name="recording")
-    standardise = keras.layers.Normalization(mean=input_mean, variance=input_sd**2, name="standardise")
+    inputs = keras.layers.Normalization(mean=input_mean, variance=input_sd**2, name="standardise")(recording)
+    if whitening is not None:
+        whiten = keras.layers.Dense(whitening.shape[1], use_bias=False, trainable=False, name="whiten")
+        inputs = whiten(inputs)
+        whiten.set_weights([whitening])
     to_units = keras.layers.Normalization(mean=target_mean, variance=target_sd**2, invert=True, name="to_units")
-    return keras.Model(recording, to_units(core(standardise(recording))), name="gait")
+    return keras.Model(recording, to_units(core(inputs)), name="gait")

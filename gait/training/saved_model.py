@@ -19,7 +19,9 @@ from gait.errors import InputError
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(("metadata.json", _CONFIG, _WEIGHTS))
 _MODEL = ["InputLayer", "Normalization", "Sequential", "Normalization"]
-"""Layers of `gait.training.network.in_physical_units`; the third one is `dense_network`."""
+"""Layers of `gait.training.network.in_physical_units`; "Sequential" is `dense_network`."""
+_WHITENED = ["InputLayer", "Normalization", "Dense", "Sequential", "Normalization"]
+"""The layers if the inputs are whitened."""
 _WRITTEN = (
     ("keras.src.models.functional", "Functional"), ("keras", "Functional"), ("keras", "Sequential"),
     ("keras.layers", "InputLayer"), ("keras.layers", "Normalization"), ("keras.layers", "Dense"),
@@ -110,17 +112,21 @@ def _sizes(config: Any, inputs: int, outputs: int) -> list[tuple[int, ...]]:
     """Shapes of the weights that belong to the layers; raises unless these are the layers of a network."""
     try:
         layers = config["config"]["layers"]
-        core = layers[2]["config"]["layers"]
+        core = layers[-2]["config"]["layers"]
         kinds = [layer["class_name"] for layer in layers], [layer["class_name"] for layer in core]
+        whitens = kinds[0] == _WHITENED and layers[2]["config"]
         widths = [inputs, *(layer["config"]["units"] for layer in core[1:])]
         first = [layer["config"]["batch_shape"] for layer in (layers[0], core[0])]
     except (KeyError, IndexError, TypeError) as error:
         raise _StrangeError("its layers are others") from error
-    if kinds != (_MODEL, ["InputLayer", *["Dense"] * (len(core) - 1)]):
+    if kinds != (_WHITENED if whitens else _MODEL, ["InputLayer", *["Dense"] * (len(core) - 1)]):
+        raise _StrangeError("its layers are others")
+    if whitens and [whitens.get(key) for key in ("units", "use_bias", "activation")] != [inputs, False, "linear"]:
         raise _StrangeError("its layers are others")
     if first != [[None, inputs]] * 2 or widths[-1] != outputs or {*map(type, widths)} != {int}:
         raise _StrangeError(f"it does not map {inputs} inputs to {outputs} outputs")
-    return [shape for a, b in itertools.pairwise(widths) for shape in ((a, b), (b,))]
+    own = [shape for a, b in itertools.pairwise(widths) for shape in ((a, b), (b,))]
+    return [(inputs, inputs), *own] if whitens else own
 
 
 def _check_weights(content: bytes, expected: list[tuple[int, ...]]) -> None:

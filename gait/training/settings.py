@@ -21,10 +21,15 @@ OPTIMIZERS = ("adam", "nadam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "inverse", "constant")
 STRATEGIES = ("auto", "mirrored", "default")
 CACHES = ("memory", "none")
+PREPROCESSINGS = ("whitened", "standardised")
 _CHOICES = {
     "activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "cache": CACHES, "strategy": STRATEGIES,
+    "preprocessing": PREPROCESSINGS,
 }  # fmt: skip
-MOST = {"epochs": 1_000_000, "batch_size": 10**9, "checkpoint_every": 10**9, "layers": 1000, "units": 100_000}
+MOST = {
+    "epochs": 1_000_000, "batch_size": 10**9, "checkpoint_every": 10**9, "layers": 1000, "units": 100_000,
+    "early_stopping": 1_000_000,
+}  # fmt: skip
 """Largest values: a million epochs of the paper's data take a month, and wider or deeper networks fill the memory."""
 
 
@@ -42,6 +47,9 @@ class TrainingSettings:
         strategy: "auto" is `MirroredStrategy` over all visible GPUs, or TensorFlow's default without one.
         checkpoint_every: epochs between checkpoints.
         layers, units: hidden layers of the network, and units in each (Sameni, section IV).
+        preprocessing: of the inputs, see `gait.training.preprocessing`. "standardised" inputs have mean 0 and variance
+            1; "whitened" ones are uncorrelated as well.
+        early_stopping: number of epochs without a lower validation loss after which training ends; None to go on.
 
     Raises:
         InputError: if a number is out of its range, or the scenario names something unknown.
@@ -60,16 +68,21 @@ class TrainingSettings:
     checkpoint_every: int = 5
     layers: int = 7
     units: int = 50
+    preprocessing: str = "whitened"
+    early_stopping: int | None = None
 
     def __post_init__(self):
         check_scenario(self.scenario)
         if self.schedule is None:
             object.__setattr__(self, "schedule", self.scenario.schedule)
-        for name in ("epochs", "batch_size", "checkpoint_every", "layers", "units"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1. Received: --{name}={getattr(self, name)}.")
-            if getattr(self, name) > MOST[name]:
-                raise InputError(f"{name} must be at most {MOST[name]:,}. Received: --{name}={getattr(self, name)}.")
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if value < 1:
+                raise InputError(f"{name} must be at least 1. Received: --{name}={value}.")
+            if value > most:
+                raise InputError(f"{name} must be at most {most:,}. Received: --{name}={value}.")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(
@@ -100,6 +113,7 @@ class RunConfig:
         dataset: identity of the dataset, see `gait.data.dataset.Dataset.identity`.
         versions: of the packages, see `gait.provenance.versions`.
         code_revision: of this code, see `gait.provenance.code_revision`.
+        parts: parts of a batch that go through the network side by side, which decides the last digits.
     """
 
     settings: TrainingSettings
@@ -108,9 +122,10 @@ class RunConfig:
     dataset: str
     versions: dict[str, str]
     code_revision: str | None
+    parts: int = 1
 
     @classmethod
-    def of(cls, settings: TrainingSettings, dataset: Dataset) -> RunConfig:
+    def of(cls, settings: TrainingSettings, dataset: Dataset, parts: int) -> RunConfig:
         """Makes the configuration of a run that begins now."""
         return cls(
             settings=settings,
@@ -119,6 +134,7 @@ class RunConfig:
             dataset=dataset.identity,
             versions=provenance.versions(),
             code_revision=provenance.code_revision(),
+            parts=parts,
         )
 
     @property
@@ -142,16 +158,17 @@ class RunConfig:
             "dataset": self.dataset,
             "versions": self.versions,
             "code_revision": self.code_revision,
+            "parts": self.parts,
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunConfig:
-        """Reads what `to_dict` has written; runs from before measured parameters, noise, layers and units get defaults.
+        """Reads what `to_dict` has written; what earlier code did not write had one value only, which is filled in.
 
         Raises:
             InputError: if a newer version of this code has written it.
         """
-        settings = dict(content["settings"])
+        settings = {"preprocessing": "standardised"} | content["settings"]
         name, known = settings.pop("scenario"), {field.name for field in dataclasses.fields(TrainingSettings)}
         if newer := set(settings) - known:
             raise InputError(
@@ -174,6 +191,7 @@ class RunConfig:
             dataset=content["dataset"],
             versions=content.get("versions", {}),
             code_revision=content.get("code_revision"),
+            parts=content.get("parts", 1),
         )
 
     def differences(self, other: RunConfig) -> list[str]:

@@ -51,11 +51,12 @@ class TrainingState(keras.callbacks.Callback):
         feed: the data feed, told the number of each epoch.
         every: epochs between checkpoints.
         columns: names of the logs to keep, in the order of their columns.
+        patience: epochs without a lower validation loss after which training ends; None to go on.
     """
 
-    def __init__(self, run: Run, feed: Feed, every: int, columns: list[str]):
+    def __init__(self, run: Run, feed: Feed, every: int, columns: list[str], patience: int | None = None):
         super().__init__()
-        self._run, self._feed, self._every = run, feed, every
+        self._run, self._feed, self._every, self._patience = run, feed, every, patience
         self._columns = ["epoch", "seconds", *columns]
         self.best_loss, self.best_epoch = math.inf, 0
         self.best_weights: list[np.ndarray] = []
@@ -83,6 +84,10 @@ class TrainingState(keras.callbacks.Callback):
             for i, variable in enumerate(self._variables()):
                 variable.assign(saved[f"state_{i}"])
         return finished
+
+    def is_exhausted(self, finished: int) -> bool:
+        """Tells whether the validation loss has not become lower for so many epochs that training is to end."""
+        return self._patience is not None and finished - self.best_epoch >= self._patience
 
     def restore_history(self) -> None:
         """Writes the history up to the last checkpoint, or its header."""
@@ -136,7 +141,9 @@ class TrainingState(keras.callbacks.Callback):
         if logs["val_loss"] < self.best_loss:
             self.best_loss, self.best_epoch = logs["val_loss"], epoch + 1
             self.best_weights = self.model.get_weights()
-        if (epoch + 1) % self._every == 0 or epoch + 1 == self.params["epochs"]:
+        if self.is_exhausted(epoch + 1):
+            self.model.stop_training = True
+        if (epoch + 1) % self._every == 0 or epoch + 1 == self.params["epochs"] or self.model.stop_training:
             self._save(epoch + 1)
 
     def _save(self, finished: int) -> None:
