@@ -79,24 +79,29 @@ class Moments:
         return rows
 
     def whitening(self, floor: float = FLOOR) -> np.ndarray:
-        """Matrix that whitens standardised rows: rows @ matrix are uncorrelated, all but the smallest of variance 1.
+        """Matrix that whitens standardised rows: rows @ matrix are next to uncorrelated, with variances of 1 at most.
 
-        The columns are the principal axes of the rows, each divided by √(λ + floor · λ_max / columns), where λ is the
-        variance along it. So directions with next to no variance, which hold rounding errors, are not blown up.
+        Along each principal axis, rows are divided by √(λ + floor · λ_max / columns), where λ is their variance along
+        it. So directions with next to no variance, which hold rounding errors, are not blown up. The matrix is
+        symmetric: as a function of the rows it is smooth, whereas the axes themselves may come out in any direction
+        where variances are equal.
 
         Args:
             floor: see the formula.
 
         Returns:
             Shape [columns, columns], float32.
+
+        Source:
+            A. Kessy, A. Lewin, K. Strimmer, "Optimal whitening and decorrelation", The American Statistician 72 (2018),
+            section 2.2 (ZCA-cor), to which the floor is added.
         """
         if self.products is None:
             raise ValueError("only joint moments tell how the columns are correlated")
         sd = self.sd
         variances, axes = np.linalg.eigh(self.products / (self.count * np.outer(sd, sd)))
-        axes *= np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(len(axes))])  # which sign eigh takes is open
         scale = np.sqrt(np.maximum(variances, 0.0) + floor * variances[-1] / len(variances))
-        return np.ascontiguousarray(np.float32(axes / scale)[:, ::-1])
+        return np.float32((axes / scale) @ axes.T)
 
 
 def preprocess(rows: np.ndarray, moments: Moments, whitening: np.ndarray | None = None) -> None:

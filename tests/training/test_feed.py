@@ -12,15 +12,19 @@ from gait.data.writing import write_dataset
 from gait.errors import InputError
 from gait.scenarios import SCENARIOS
 from gait.storage import files
-from gait.training.feed import Feed, Moments
+from gait.training.feed import Feed
+from gait.training.preprocessing import Moments
 from gait.training.run import TrainingSettings
 from gait.training.settings import CACHES
 from tests.helpers.durability import flip
 from tests.helpers.walks import small_plan
 
+STANDARDISED = {"preprocessing": "standardised"}
+"""Whitened batches are those times a matrix, see test_preprocessing.py."""
+
 
 def settings(scenario="two_parameter", **changes):
-    return TrainingSettings(SCENARIOS[scenario], **({"epochs": 3, "batch_size": 100} | changes))
+    return TrainingSettings(SCENARIOS[scenario], **({"epochs": 3, "batch_size": 100} | STANDARDISED | changes))
 
 
 def test_moments_are_those_of_numpy():

@@ -16,6 +16,7 @@ from gait.training.run import TrainingSettings, load_run
 from gait.training.settings import CACHES
 from gait.training.state import TrainingState
 from tests.helpers.walks import SMALL_NETWORK
+from tests.training.test_feed import STANDARDISED
 
 WEIGHED = SCENARIOS["weighed"]
 NOISE = {"x": 0.05, "y": 0.02, "mass": 0.5}
@@ -26,7 +27,7 @@ HIGHEST_WITHOUT_MASS = 0.5005
 
 def settings(scenario, **changes):
     return TrainingSettings(
-        scenario, **({"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | SMALL_NETWORK | changes)
+        scenario, **({"epochs": 3, "batch_size": 100, "checkpoint_every": 2} | SMALL_NETWORK | STANDARDISED | changes)
     )
 
 

@@ -76,7 +76,8 @@ def write_old_config(run, dataset):
 
 @pytest.mark.parametrize("scenario", [SCENARIOS["three_parameter"], SCENARIOS["weighed"], MINE], ids=lambda s: s.name)
 def test_a_configuration_is_read_as_it_was_written(scenario):
-    config = config_of(scenario, epochs=7, layers=3, units=20, learning_rate=1 / 3)
+    config = config_of(scenario, epochs=7, layers=3, units=20, learning_rate=1 / 3, early_stopping=5)
+    config = dataclasses.replace(config, parts=3)
     again = RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
     assert config.differences(again) == []
@@ -89,6 +90,8 @@ def test_what_makes_another_run():
     for other, entry in [
         (config_of(MINE, layers=3), "layers 7 instead of 3"),
         (config_of(MINE, units=20), "units 50 instead of 20"),
+        (config_of(MINE, early_stopping=9), "early_stopping None instead of 9"),
+        (config_of(MINE, preprocessing="standardised"), "preprocessing 'whitened' instead of 'standardised'"),
         (
             config_of(noisier),
             "noise {'y': 0.01, 'x': 0.02, 'mass': 0.1} instead of {'y': 0.02, 'x': 0.02, 'mass': 0.1}",

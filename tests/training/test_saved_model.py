@@ -27,10 +27,11 @@ from tests.helpers.scripts import ROOT
 INPUTS = 6
 
 
-def write_network(path, activation="swish", layers=2):
+def write_network(path, activation="swish", layers=2, whitened=False):
     core = dense_network(INPUTS, 2, activation, layers, units=5)
     mean, sd = np.arange(INPUTS) + 0.1, np.arange(INPUTS) + 1.5
-    in_physical_units(core, mean, sd, np.array([130.0, 0.7]), np.array([10.0, 0.05])).save(path)
+    matrix = np.float32(np.eye(INPUTS) + 0.1) if whitened else None
+    in_physical_units(core, mean, sd, np.array([130.0, 0.7]), np.array([10.0, 0.05]), matrix).save(path)
     return path
 
 
@@ -82,9 +83,10 @@ def refused(run, message):
 # What is loaded ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("whitened", [False, True])
 @pytest.mark.parametrize(("activation", "layers"), [("swish", 7), *((name, 1) for name in ACTIVATIONS)])
-def test_every_network_that_training_writes_is_loaded(tmp_path, activation, layers):
-    path = write_network(tmp_path / "model.keras", activation, layers)
+def test_every_network_that_training_writes_is_loaded(tmp_path, activation, layers, whitened):
+    path = write_network(tmp_path / "model.keras", activation, layers, whitened)
     recordings = np.random.default_rng(0).normal(size=(3, INPUTS))
     plain = keras.saving.load_model(path).predict(recordings, verbose=0)
     np.testing.assert_array_equal(load_network(path, INPUTS, 2).predict(recordings, verbose=0), plain)
@@ -175,6 +177,27 @@ def test_another_network_is_refused(run, change, message):
     content = members(run.model)
     model = json.loads(content["config.json"])
     change(model)
+    rewrite(run.model, content | {"config.json": json.dumps(model)})
+    refused(run, message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activation": "relu"}, "its layers are others"),
+        ({"use_bias": True}, "its layers are others"),
+        ({"use_bias": 0}, "its layers are others"),
+        ({"units": 7}, "its layers are others"),
+        ({"activation": "softmax"}, "it holds an activation softmax"),
+    ],
+)
+def test_another_layer_in_the_place_of_the_whitening_is_refused(run, changes, message):
+    write_network(run.model, whitened=True)
+    seal(run)
+    assert load_run(run.folder).predict(np.zeros((1, INPUTS))).shape == (1, 2)  # negative control
+    content = members(run.model)
+    model = json.loads(content["config.json"])
+    model["config"]["layers"][2]["config"] |= changes
     rewrite(run.model, content | {"config.json": json.dumps(model)})
     refused(run, message)
 

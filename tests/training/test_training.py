@@ -56,7 +56,7 @@ def test_network_of_the_paper():
 
 def test_layers_and_units():
     network = compiled_network(settings(layers=2, units=8), 60, 16, tf.distribute.get_strategy())
-    assert [tuple(layer.kernel.shape) for layer in network.layers] == [(60, 8), (8, 8), (8, 2)]
+    assert [tuple(weight.shape) for weight in network.weights] == [(60, 8), (8,), (8, 8), (8,), (8, 2), (2,)]
 
 
 def test_physical_units_on_both_sides():
@@ -68,6 +68,11 @@ def test_physical_units_on_both_sides():
     raw = input_mean + input_sd * generator.normal(size=(20, 4))
     expected = core.predict((raw - input_mean) / input_sd, verbose=0) * target_sd + target_mean
     np.testing.assert_allclose(model.predict(raw, verbose=0), expected, rtol=1e-5)
+    matrix = np.float32(generator.normal(size=(4, 4)))
+    model = in_physical_units(core, input_mean, input_sd, target_mean, target_sd, matrix)
+    expected = core.predict((raw - input_mean) / input_sd @ matrix, verbose=0) * target_sd + target_mean
+    np.testing.assert_allclose(model.predict(raw, verbose=0), expected, rtol=1e-5)
+    assert model.count_params() == core.count_params() + 16 + 2 * (4 + 2) + 2  # the two scalings count their records
 
 
 # R² ------------------------------------------------------------------------------------------
@@ -249,6 +254,50 @@ def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run
 # What ends a training early ------------------------------------------------------------------
 
 
+# Early stopping ------------------------------------------------------------------------------
+
+
+def wavering(losses, monkeypatch):
+    """Has the validation loss follow a list."""
+    honest = TrainingState.on_epoch_end
+    monkeypatch.setattr(
+        TrainingState,
+        "on_epoch_end",
+        lambda self, epoch, logs: honest(self, epoch, logs | {"val_loss": losses[epoch]}),
+    )
+
+
+def test_early_stopping(small_dataset, tmp_path, monkeypatch):
+    """Two epochs without a lower validation loss; the weights of the best one are kept. Without the flag it goes on."""
+    wavering([0.5, 0.4, 0.45, 0.3, 0.3, 0.35, 0.1, 0.05], monkeypatch)
+    stopped = train(small_dataset, tmp_path / "stopped", settings(epochs=8, early_stopping=2), verbose=0)
+    assert (stopped.epochs, stopped.best_epoch, stopped.best_val_loss) == (6, 4, 0.3)
+    assert len(history(tmp_path / "stopped")) == 6
+    assert train(small_dataset, tmp_path / "stopped", settings(epochs=8, early_stopping=2), verbose=0) == stopped
+    whole = train(small_dataset, tmp_path / "whole", settings(epochs=8), verbose=0)  # negative control
+    assert (whole.epochs, whole.best_epoch) == (8, 8)
+
+
+def test_a_training_that_was_killed_when_it_had_stopped_early(small_dataset, tmp_path, monkeypatch):
+    """No further epoch is run, though the model was not yet written."""
+    wavering([0.4, 0.3, 0.3, 0.3, 0.1], monkeypatch)
+    chosen, honest = settings(epochs=5, early_stopping=2, checkpoint_every=5), TrainingState._save
+
+    class PowerCut(BaseException):
+        pass
+
+    def save_and_die(self, finished):
+        honest(self, finished)
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "_save", save_and_die)
+        with pytest.raises(PowerCut):
+            train(small_dataset, tmp_path / "run", chosen, verbose=0)
+    found = train(small_dataset, tmp_path / "run", chosen, verbose=0)
+    assert (found.epochs, found.best_epoch) == (4, 2)
+
+
 def test_diverged_training_stops(small_dataset, tmp_path):
     with pytest.raises(InputError, match="The loss became .* in epoch 1: training has diverged.*lower --learning_rate"):
         train(small_dataset, tmp_path, settings(learning_rate=1e20, schedule="constant", activation="relu"), verbose=0)
@@ -293,6 +342,8 @@ def test_dataset_without_the_scenarios_channels(tmp_path):
         {"seed": 2**32},
         {"layers": 0},
         {"units": 0},
+        {"early_stopping": 0},
+        {"preprocessing": "scaled"},
         {"activation": "sine"},
         {"schedule": "never"},
     ],

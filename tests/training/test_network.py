@@ -1,0 +1,152 @@
+"""The network while it is fitted: parts of a batch side by side, and batches made on a device."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gait.data.dataset import open_dataset
+from gait.scenarios import SCENARIOS
+from gait.training import fitting
+from gait.training.feed import Feed
+from gait.training.fitting import batch_parts, compiled_network, roomy_device, train
+from gait.training.network import TrainingModel, dense_network
+from gait.training.run import TrainingSettings, load_run
+from gait.training.state import R2, TrainingState
+from tests.helpers.walks import SMALL_NETWORK
+from tests.training.test_inputs import NOISY
+from tests.training.test_training import history
+
+DEFAULT = tf.distribute.get_strategy()
+
+
+def settings(scenario="two_parameter", **changes):
+    scenario = SCENARIOS.get(scenario, NOISY)
+    return TrainingSettings(scenario, **({"epochs": 3, "batch_size": 100} | SMALL_NETWORK | changes))
+
+
+def one_step(parts, rows=1000, evaluate=False):
+    """Weights and scores after a step of plain gradient descent, of rate 1, from the same weights on the same batch."""
+    keras.utils.set_random_seed(3)
+    generator = np.random.default_rng(0)
+    batch = generator.normal(size=(rows, 20)), generator.normal(size=(rows, 2))
+    model = TrainingModel(dense_network(20, 2, "swish", layers=3, units=30), parts)
+    before = [weight.copy() for weight in model.get_weights()]
+    model.compile(keras.optimizers.SGD(1.0), loss="mse", metrics=[R2(("a", "b"))], jit_compile=False)
+    data = tf.data.Dataset.from_tensors(tuple(tf.constant(array, tf.float32) for array in batch))
+    if evaluate:
+        return model.evaluate(data, verbose=0, return_dict=True)
+    scores = model.fit(data, verbose=0).history
+    return [after - was for after, was in zip(model.get_weights(), before, strict=True)], scores
+
+
+@pytest.mark.parametrize("rows", [1000, 7])
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_parts_have_the_gradient_of_the_batch(rows, parts):
+    """To the rounding of float32, also where parts differ in size; and so are loss and R²."""
+    (whole, scores), (summed, same) = one_step(1, rows), one_step(parts, rows)
+    size = max(np.abs(gradient).max() for gradient in whole)
+    for gradient, expected in zip(summed, whole, strict=True):
+        np.testing.assert_allclose(gradient, expected, atol=2e-6 * size)
+        assert np.abs(expected).max() > 1e-3 * size  # negative control: there is something to agree
+    assert scores.keys() == same.keys() == {"loss", "r2_a", "r2_b"}
+    for name in scores:
+        np.testing.assert_allclose(same[name], scores[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1000, 2, 1])
+def test_parts_evaluate_like_the_batch(rows):
+    """Also with fewer rows than parts."""
+    whole, parts = one_step(1, rows, evaluate=True), one_step(3, rows, evaluate=True)
+    assert whole.keys() == parts.keys()
+    for name in whole:
+        assert parts[name] == pytest.approx(whole[name], rel=1e-5, abs=1e-6)
+
+
+def test_one_part_for_each_core(monkeypatch):
+    monkeypatch.setattr(fitting, "cores", lambda: 4)
+    assert batch_parts(DEFAULT, 1000) == 4
+    assert batch_parts(DEFAULT, 3) == 3
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [tf.config.LogicalDevice("GPU:0", "GPU")])
+    assert batch_parts(DEFAULT, 1000) == 1
+
+
+def test_a_run_keeps_its_parts(small_dataset, tmp_path, monkeypatch):
+    """Stated in its configuration; a run that continues on more cores ends as it would have on those it began on."""
+    whole, folder, chosen = tmp_path / "whole", tmp_path / "run", settings(epochs=2, checkpoint_every=1)
+    monkeypatch.setattr(fitting, "cores", lambda: 3)
+    train(small_dataset, whole, chosen, verbose=0)
+    assert load_run(whole).config.parts == 3
+
+    class PowerCut(BaseException):
+        pass
+
+    def save_and_die(self, finished):
+        honest(self, finished)
+        raise PowerCut
+
+    honest = TrainingState._save
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "_save", save_and_die)
+        with pytest.raises(PowerCut):
+            train(small_dataset, folder, chosen, verbose=0)
+    monkeypatch.setattr(fitting, "cores", lambda: 2)
+    train(small_dataset, folder, chosen, verbose=0)
+    assert load_run(folder).config.parts == 3
+    assert history(folder) == history(whole)
+
+
+# A split kept on a device --------------------------------------------------------------------
+
+
+def batches(feed, epoch):
+    feed.epoch.assign(epoch)
+    made = [feed.batch(*arguments) for arguments in feed.train] if feed.batch else list(feed.train)
+    return [np.concatenate(arrays) for arrays in zip(*made, strict=True)]
+
+
+@pytest.mark.parametrize("scenario", ["two_parameter", "noisy"])
+def test_a_device_gathers_the_same_batches(small_dataset, scenario):
+    """The CPU stands in for a GPU."""
+    dataset, chosen = open_dataset(small_dataset), settings(scenario)
+    here, there = Feed(dataset, chosen), Feed(dataset, chosen, device="CPU:0")
+    assert here.batch is None
+    for epoch in (0, 1):
+        for expected, found in zip(batches(here, epoch), batches(there, epoch), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("strategy", ["default", "mirrored"])
+def test_training_from_a_device_ends_alike(small_dataset, tmp_path, monkeypatch, strategy):
+    chosen = settings(strategy=strategy, epochs=2)
+    train(small_dataset, tmp_path / "here", chosen, verbose=0)
+    used = []
+    monkeypatch.setattr(fitting, "roomy_device", lambda *arguments: used.append("CPU:0") or "CPU:0")
+    train(small_dataset, tmp_path / "there", chosen, verbose=0)
+    assert used
+    assert history(tmp_path / "there") == history(tmp_path / "here")
+
+
+def test_a_split_stays_on_a_gpu_with_three_times_its_size(small_dataset, monkeypatch):
+    dataset, size = open_dataset(small_dataset), 1600 * (60 + 2) * 4
+    assert roomy_device(DEFAULT, dataset, settings()) is None  # there is none here
+    gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [gpu])
+    monkeypatch.setattr(fitting, "device_memory", lambda name: 3 * size)
+    assert roomy_device(DEFAULT, dataset, settings()) == gpu.name
+    assert roomy_device(DEFAULT, dataset, settings(cache="none")) is None
+    assert roomy_device(DEFAULT, dataset, settings("force_plate")) is None  # three targets: a little more
+    monkeypatch.setattr(fitting, "device_memory", lambda name: 3 * size - 1)
+    assert roomy_device(DEFAULT, dataset, settings()) is None
+
+
+def test_memory_of_a_device():
+    (device,) = tf.config.list_logical_devices("CPU")[:1]
+    assert fitting.device_memory(device.name) > 0
+    assert fitting.device_memory("no such device") == 0
+
+
+def test_compiled_network_takes_the_place_of_the_plain_one():
+    plain = fitting.new_network(settings(), 60)
+    model = compiled_network(settings(), 60, 16, DEFAULT, parts=2)
+    assert [tuple(weight.shape) for weight in model.weights] == [tuple(weight.shape) for weight in plain.weights]
