@@ -88,7 +88,7 @@ def test_blocks_do_not_matter():
 @pytest.mark.parametrize("cache", CACHES)
 @pytest.mark.parametrize("scenario", ["two_parameter", "noisy"])
 def test_batches_are_whitened(small_dataset, cache, scenario):
-    """With the noise of the scenario, from memory and from disk: the batches of a standardised feed times the matrix."""
+    """With the noise of the scenario, from memory and from disk: standardised batches times the matrix."""
     whitened = feed_of(small_dataset, scenario, cache=cache)
     standardised = feed_of(small_dataset, scenario, cache=cache, preprocessing="standardised")
     assert standardised.whitening is None

@@ -186,7 +186,6 @@ def test_another_network_is_refused(run, change, message):
     [
         ({"activation": "relu"}, "its layers are others"),
         ({"use_bias": True}, "its layers are others"),
-        ({"use_bias": 0}, "its layers are others"),
         ({"units": 7}, "its layers are others"),
         ({"activation": "softmax"}, "it holds an activation softmax"),
     ],
