@@ -31,6 +31,7 @@ def test_the_size_is_that_on_disk(tmp_path, duration, interval, channels):
     assert Estimate.of(plan, 0, 1).size == pytest.approx(size, rel=0.02)
 
 
+@pytest.mark.slow  # as it depends on the machine
 def test_the_time_is_about_that_of_a_core(tmp_path):
     """Within a factor of five: machines differ, and the estimate is there to tell minutes from years."""
     plan = plan_of(3000, shards=1)
