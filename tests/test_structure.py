@@ -35,7 +35,7 @@ INSIDE = {
     "report": [
         "style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery", "predictions",
     ],
-    "training": ["inputs", "settings", "saved_model", "run", "feed", "network", "state", "fitting"],
+    "training": ["inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state", "fitting"],
     "evaluation": ["walk", "before_training", "after_training", "predictions"],
 }  # fmt: skip
 """Likewise within a folder."""
