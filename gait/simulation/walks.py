@@ -18,15 +18,18 @@ TOLERANCES = {"taylor": taylor.TOLERANCE, "scipy": reference.RTOL}
 """Accuracy setting of each engine, for the record."""
 
 
-def integrate(conditions: Conditions, settings: RecordingSettings, engine: str = "taylor") -> Walks:
-    """Integrates walkers for the duration of a recording, on one core.
+def integrate(
+    conditions: Conditions, settings: RecordingSettings, engine: str = "taylor", threads: int | None = 1
+) -> Walks:
+    """Integrates walkers for the duration of a recording, on one core unless another number is given.
 
     Args:
         conditions: n walkers; their gravity counts, not that of the settings.
         settings: duration and interval.
         engine: name of one of `ENGINES`.
+        threads: number of cores; None for all. The walks do not depend on it.
     """
-    return ENGINES[engine](conditions, settings.times, settings.duration, threads=1)
+    return ENGINES[engine](conditions, settings.times, settings.duration, threads=threads)
 
 
 def simulate(
