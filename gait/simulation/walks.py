@@ -116,8 +116,8 @@ def _conditions(
     if angle is not None and not ((angle > 0) & (angle < np.pi / 2)).all():
         raise InputError(f"angle_of_attack must lie between 0 and pi/2 rad. Received: {angle}.")
 
-    full = {name: np.ascontiguousarray(np.broadcast_to(value, count)) for name, value in values.items()}
-    full |= {name: np.ascontiguousarray(np.broadcast_to(value, (count, 2))) for name, value in legs.items()}
+    full = {name: np.full(count, value) for name, value in values.items()}
+    full |= {name: np.full((count, 2), value) for name, value in legs.items()}
     height = full["rest_length"][:, 0] - full["y0"]
     return Conditions(
         mass=full["mass"],

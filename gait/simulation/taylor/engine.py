@@ -41,11 +41,11 @@ def integrate(conditions: Conditions, times: np.ndarray, duration: float, thread
     events = 16 + int(4.0 * duration)
     while True:
         walks = Walks.empty(count, times, events)
-        edges = np.linspace(0, count, threads + 1).astype(int)
         work = functools.partial(_walk, conditions=conditions, times=times, duration=duration, into=walks)
         if threads == 1:
             work(0, count)
         else:
+            edges = np.linspace(0, count, threads + 1).astype(int)
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(work, edges[:-1], edges[1:]))
         most = int(walks.events.max(initial=0))
