@@ -18,7 +18,6 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 
@@ -175,6 +174,8 @@ def _leading(stretch: np.ndarray, spread: np.ndarray) -> np.ndarray:
 
 def _neighbours(points, residual, generator) -> Predictor | None:
     """Mean residual of as many nearest neighbours as lowers the error most surely, None if that may be chance."""
+    from scipy.spatial import cKDTree  # only now: it takes a while to load, and an analysis of a model needs none
+
     points = points + 1e-9 * points.std(axis=0) * generator.standard_normal(points.shape)  # breaks ties
     tree = cKDTree(points)
     tried, counts = residual[:_TRIED, None], _NEIGHBOURS[max(len(residual), 8) >= 2 * _NEIGHBOURS]

@@ -17,7 +17,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import special, stats
 
 from gait.errors import InputError
 
@@ -62,6 +61,8 @@ class RatioError:
         Args:
             errors: estimate minus truth, shape [n], 1/s².
         """
+        from scipy import stats  # only now: it takes a while to load, and known ratios need none of it
+
         degrees_of_freedom, bias, scale = (float(number) for number in stats.t.fit(errors))
         return cls(scale, bias, degrees_of_freedom)
 
@@ -138,6 +139,8 @@ class StandardLaw:
 @functools.lru_cache(maxsize=16)
 def standard_law(degrees_of_freedom: float) -> StandardLaw:
     """Tabulates Student's law of scale 1; infinite `degrees_of_freedom` make it Gaussian."""
+    from scipy import stats
+
     end, largest = np.minimum(stats.t.isf([_FARTHEST, _FARTHEST_ESTIMATE], degrees_of_freedom), 1e100)
     z = np.sinh(np.arcsinh(end) * np.linspace(-1.0, 1.0, _TABLE))
     u = np.linspace(-1.0, 1.0, _EDGE_NODES)
@@ -300,6 +303,8 @@ class EstimatedRatios:
         return np.concatenate([variance for variance, _ in parts]), np.concatenate([density for _, density in parts])
 
     def _variance(self, leg: int | None) -> tuple[np.ndarray, np.ndarray]:
+        from scipy import special
+
         box, edges = self.box, self.mass_edges(coarseness=5)
         nodes, weights = np.polynomial.legendre.leggauss(3)
         half, middle = 0.5 * np.diff(edges)[..., None], 0.5 * (edges[:, 1:] + edges[:, :-1])[..., None]

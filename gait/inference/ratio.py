@@ -18,7 +18,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 from gait.errors import InputError
 from gait.inference.estimated_ratio import Box, EstimatedRatios, RatioError, standard_law
@@ -164,6 +163,8 @@ class RatioPosterior:
 
     def _sobol(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Ratios of walkers spread evenly over the prior, and standard normal errors, shape [count, legs] each."""
+        from scipy import special, stats  # only now: they take a while to load, and one known ratio needs neither
+
         box, n = self._box, len(self.stiffnesses)
         points = stats.qmc.Sobol(1 + 2 * n, scramble=True, seed=0).random(count)
         mass = box.lightest + (box.heaviest - box.lightest) * points[:, :1]

@@ -307,6 +307,7 @@ def _additional_measurements(
     Measurements that are made anyway are left out, and so is more of what helps already.
     """
     found: list[AdditionalMeasurement] = []
+    known: dict = {}  # the same walkers, of whom more and more is measured
     helpful: list[tuple[str, ...]] = []
     for words, channels, measured in _ADDITIONS if missing else ():
         added = tuple(name for name in channels if name not in model.channels)
@@ -316,7 +317,7 @@ def _additional_measurements(
         more = dataclasses.replace(model, channels=model.channels + added, measured=model.measured + once)
         points = more.draw(POINTS_OF_ADDITIONS, np.random.default_rng(seed))
         report = analyse(
-            more.outputs, points, more.symbols,
+            functools.partial(more.outputs, known=known), points, more.symbols,
             prior_sd=more.prior_sd, accuracy=ACCURACY, fits=0, seed=seed,
         )  # fmt: skip
         recovered = tuple(

@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import optimize
 
 from gait.errors import InputError
 from gait.identifiability.derivatives import jacobians
@@ -231,6 +230,7 @@ def _curve(
 
 def _tolerated(linear: Linearisation, change: np.ndarray, level: float) -> float:
     """Factor by which the noise may grow before R² falls below a level; 0 if R² is below it without any noise."""
+    from scipy import optimize  # only now: it takes a while to load
 
     def above(exponent: float) -> float:
         return linear.linear_ceiling(change, 10.0**exponent) - level

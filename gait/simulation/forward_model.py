@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ OPTIONAL = ("stiffness_right", "rest_length_right", "gravity")
 """Quantities that may be unknown beside `gait.parameters.NAMES`."""
 NOISE_RANGE = (1e-9, 1e9)
 """Least and most noise that is analysed, in the unit of the channel: no sensor is beyond."""
+_KEPT = 2e7  # numbers in walks that are kept for another model
 _GRAVITY_SPREAD = 0.05  # of an unknown gravity: this part of it, up and down
 
 
@@ -103,11 +105,13 @@ class ForwardModel:
         """Number n of outputs."""
         return len(self.channels) * self.settings.times.size + len(self.measured)
 
-    def outputs(self, theta: np.ndarray) -> np.ndarray:
+    def outputs(self, theta: np.ndarray, known: dict[bytes, Any] | None = None) -> np.ndarray:
         """Outputs of walkers with given unknowns.
 
         Args:
             theta: shape [batch, p], in the order of `unknowns`, SI units.
+            known: empty at first; then walks of earlier calls, so that models that differ only in what is measured
+                do not compute them again.
 
         Returns:
             Shape [batch, n]: one channel after the other, then what is measured once. A row of NaN for
@@ -116,11 +120,10 @@ class ForwardModel:
         theta = np.asarray(theta, float)
         outputs = np.full((len(theta), self.size), np.nan)
         parameters = named(self.unknowns, theta)
-        sound = [np.isfinite(column) & ((column > 0) | (not QUANTITIES[name].positive))
-                 for name, column in parameters.items()]  # fmt: skip
-        able = np.flatnonzero(np.all(sound, axis=0))
-        conditions = self._conditions(theta[able])
-        walks = integrate(conditions, self.settings)
+        key = theta.tobytes()
+        able, conditions, walks = (known or {}).get(key) or self._walks_of(theta, parameters)
+        if known is not None and walks.samples.size <= _KEPT:
+            known[key] = able, conditions, walks
         walked = able[walks.outcome == Outcome.WALKED]
         if self.channels:
             channels = observe(self.channels, walks.samples, conditions)
@@ -129,6 +132,16 @@ class ForwardModel:
         for name in self.measured:
             outputs[walked, self.groups[name]] = parameters[name][walked, None]
         return outputs
+
+    def _walks_of(
+        self, theta: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, Conditions, Walks]:
+        """Numbers of the walkers whose unknowns are possible, these walkers, and their walks."""
+        sound = [np.isfinite(column) & ((column > 0) | (not QUANTITIES[name].positive))
+                 for name, column in parameters.items()]  # fmt: skip
+        able = np.flatnonzero(np.all(sound, axis=0))
+        conditions = self._conditions(theta[able])
+        return able, conditions, integrate(conditions, self.settings, threads=None)
 
     def walks(self, theta: np.ndarray, interval: float) -> Walks:
         """Walks of given unknowns [batch, p], sampled at another interval [s]."""

@@ -7,14 +7,12 @@ foothold of the leg that has been on the ground the longer: the *rear* leg. The 
 the other one; its foothold lies `span` further on. Each leg has its own k and l0.
 
 Both engines call these functions, so they are written for plain floats, for arrays and for
-compilation by numba alike.
+compilation by numba alike (see `gait.simulation.taylor.symbols`).
 """
 
 from __future__ import annotations
 
 import enum
-
-from numba.extending import register_jitable
 
 FALL_FRACTION = 0.3
 """The mass has fallen when its height is below this fraction of the leg's rest length."""
@@ -96,7 +94,6 @@ OUTCOME_OF_EVENT = {
 """The events that end the walk; the other two begin the next phase."""
 
 
-@register_jitable
 def spring_force(x, y, stiffness, rest_length):
     """Force [N] of one leg on the mass, k (l0/r - 1) (x, y), with the foothold at the origin.
 
@@ -106,7 +103,6 @@ def spring_force(x, y, stiffness, rest_length):
     return per_length * x, per_length * y
 
 
-@register_jitable
 def ground_force(phase, x, y, span, k_rear, l_rear, k_front, l_front):
     """Ground reaction force [N] on the legs: the sum of the forces of the legs that stand."""
     fx, fy = spring_force(x, y, k_rear, l_rear)
@@ -116,14 +112,12 @@ def ground_force(phase, x, y, span, k_rear, l_rear, k_front, l_front):
     return fx, fy
 
 
-@register_jitable
 def acceleration(phase, x, y, span, rho_rear, l_rear, rho_front, l_front, gravity):
     """Acceleration [m/s²] of the mass; rho = k/m [1/s²] of each leg (Sameni, section II-A)."""
     ax, ay = ground_force(phase, x, y, span, rho_rear, l_rear, rho_front, l_front)
     return ax, ay - gravity
 
 
-@register_jitable
 def energy(phase, x, y, vx, vy, span, mass, k_rear, l_rear, k_front, l_front, gravity):
     """Kinetic, gravitational and elastic energy [J]; conserved through all events."""
     rear = (x * x + y * y) ** 0.5 - l_rear
@@ -138,25 +132,21 @@ def energy(phase, x, y, vx, vy, span, mass, k_rear, l_rear, k_front, l_front, gr
 # the compiled engine evaluates the same expressions on power series.
 
 
-@register_jitable
 def rear_gap(r2, rest_length):
     """Squared length [m²] by which the rear leg exceeds its rest length; r2 = x² + y²."""
     return r2 - rest_length * rest_length
 
 
-@register_jitable
 def front_gap(r2, x, span, rest_length):
     """Squared distance [m²] to the front foothold beyond the front leg's rest length."""
     return r2 - 2.0 * span * x + (span * span - rest_length * rest_length)
 
 
-@register_jitable
 def height_gap(y, height):
     """Height [m] of the mass above a threshold."""
     return y - height
 
 
-@register_jitable
 def starting_outcome(x, y, vx, rest_length):
     """Why a walk cannot even begin, or `Outcome.WALKED`."""
     if rear_gap(x * x + y * y, rest_length) > ROUNDING:
@@ -168,7 +158,6 @@ def starting_outcome(x, y, vx, rest_length):
     return Outcome.WALKED
 
 
-@register_jitable
 def touchdown_span(rule, x, step_length, foot_reach):
     """Distance [m] from the rear to the new front foothold at touchdown.
 
@@ -179,7 +168,6 @@ def touchdown_span(rule, x, step_length, foot_reach):
     return x + foot_reach
 
 
-@register_jitable
 def takeoff_reset(origin, x, span):
     """Foothold [m] and position relative to it [m] when the front leg becomes the rear one."""
     return origin + span, x - span

@@ -18,15 +18,18 @@ TOLERANCES = {"taylor": taylor.TOLERANCE, "scipy": reference.RTOL}
 """Accuracy setting of each engine, for the record."""
 
 
-def integrate(conditions: Conditions, settings: RecordingSettings, engine: str = "taylor") -> Walks:
-    """Integrates walkers for the duration of a recording, on one core.
+def integrate(
+    conditions: Conditions, settings: RecordingSettings, engine: str = "taylor", threads: int | None = 1
+) -> Walks:
+    """Integrates walkers for the duration of a recording, on one core unless another number is given.
 
     Args:
         conditions: n walkers; their gravity counts, not that of the settings.
         settings: duration and interval.
         engine: name of one of `ENGINES`.
+        threads: number of cores; None for all. The walks do not depend on it.
     """
-    return ENGINES[engine](conditions, settings.times, settings.duration, threads=1)
+    return ENGINES[engine](conditions, settings.times, settings.duration, threads=threads)
 
 
 def simulate(
@@ -113,8 +116,8 @@ def _conditions(
     if angle is not None and not ((angle > 0) & (angle < np.pi / 2)).all():
         raise InputError(f"angle_of_attack must lie between 0 and pi/2 rad. Received: {angle}.")
 
-    full = {name: np.ascontiguousarray(np.broadcast_to(value, count)) for name, value in values.items()}
-    full |= {name: np.ascontiguousarray(np.broadcast_to(value, (count, 2))) for name, value in legs.items()}
+    full = {name: np.full(count, value) for name, value in values.items()}
+    full |= {name: np.full((count, 2), value) for name, value in legs.items()}
     height = full["rest_length"][:, 0] - full["y0"]
     return Conditions(
         mass=full["mass"],

@@ -22,6 +22,9 @@ import numpy as np
 from tests.benchmarks.table import MISSING, installed
 
 ROOT = Path(__file__).parents[2]
+SPREAD = 0.1
+"""Spread of a row's turns above which all rows take more turns, see `Worker.spread`."""
+_MOST = 3  # times as many turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,17 +109,34 @@ class Worker:
         if self.trouble is None:
             self._process.stdin.close()
             self._process.wait(60)
+            self._process.stdout.close()
+            self._errors.close()
 
     @property
     def median(self) -> float:
         """Median time of a turn, s; NaN without one."""
         return float(np.median(self.seconds)) if self.seconds else float("nan")
 
+    @property
+    def spread(self) -> float:
+        """Width of the middle half of the turns, as a part of their median; NaN without one."""
+        if not self.seconds:
+            return float("nan")
+        low, high = np.quantile(self.seconds, [0.25, 0.75])
+        return float((high - low) / self.median)
+
+
+def restless(workers: list[Worker]) -> list[Worker]:
+    """Those whose turns spread too much."""
+    return [worker for worker in workers if worker.spread > SPREAD]
+
 
 def taking_turns(jobs: list[Job], repeats: int, warm_up: bool = True) -> list[Worker]:
     """Measures jobs side by side: in every round each takes one turn.
 
-    Compilers begin with empty caches, which first calls include.
+    Compilers begin with empty caches, which first calls include. While a row spreads by more than `SPREAD`, the rounds
+    are repeated, up to three times in all, and for all rows: their ratios are those of turns of the same minute. Rows
+    that still spread say so in their names.
     """
     with tempfile.TemporaryDirectory() as folder:
         workers = []
@@ -124,11 +144,16 @@ def taking_turns(jobs: list[Job], repeats: int, warm_up: bool = True) -> list[Wo
             for job in jobs:
                 print(f"preparing: {job.name}", file=sys.stderr)
                 workers.append(Worker(job, Path(folder) / f"{len(workers)}"))
-            for i in range(-int(warm_up), repeats):
-                print(f"round {i + 1} of {repeats}" if i >= 0 else "warming up", file=sys.stderr)
+            for i in range(-int(warm_up), _MOST * repeats):
+                if i > 0 and i % repeats == 0 and not restless(workers):
+                    break
+                print(f"round {i + 1}, at least {repeats}" if i >= 0 else "warming up", file=sys.stderr)
                 for worker in workers:
                     worker.turn(measured=i >= 0)
         finally:
             for worker in workers:
                 worker.end()
+        for worker in restless(workers):
+            name = f"{worker.job.name} (spread {100 * worker.spread:.0f} %)"
+            worker.job = dataclasses.replace(worker.job, name=name)
     return workers

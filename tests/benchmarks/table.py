@@ -56,8 +56,12 @@ def circumstances(packages: list[str]) -> str:
         names = [line.split(":")[1].strip() for line in lines if "model name" in line]
         processor = names[0] if names else processor
     found = ", ".join(f"{package} {installed(package) or MISSING}" for package in packages)
-    load = f", load {os.getloadavg()[0]:.1f} at the beginning" if hasattr(os, "getloadavg") else ""
     return (
-        f"{datetime.date.today()}, {processor}, {os.cpu_count()} cores, {platform.system()}{load}\n"
+        f"{datetime.date.today()}, {processor}, {os.cpu_count()} cores, {platform.system()}\n"
         f"Python {platform.python_version()}, {found}"
     )
+
+
+def load() -> float:
+    """Processes that ran or waited for a core in the last minute, on average; NaN where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")

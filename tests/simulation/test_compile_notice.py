@@ -6,13 +6,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import gait
-from gait.simulation.taylor import cache, engine, lanes
+from gait.simulation.taylor import cache, lanes, loading, symbols
 from gait.simulation.taylor.cache import CodeCache
 from tests.helpers.durability import flip
 from tests.helpers.scripts import ROOT
@@ -27,15 +26,15 @@ WALKS = """
 import logging, sys, threading, time
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 import gait
-from gait.simulation.taylor import lanes
+from gait.simulation.taylor.cache import CodeCache
 
-load = lanes.walk._cache.load_overload
+load = CodeCache.load
 
-def load_slowly(*arguments):
+def load_slowly(cache):
     time.sleep(1.5)
-    return load(*arguments)
+    return load(cache)
 
-lanes.walk._cache.load_overload = load_slowly
+CodeCache.load = load_slowly
 walk = lambda: gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)
 threads = [threading.Thread(target=walk) for _ in range(4)]
 for thread in threads:
@@ -43,7 +42,7 @@ for thread in threads:
 for thread in threads:
     thread.join()
 assert walk().outcome == 0
-print("loaded" if lanes.walk.stats.cache_hits else "compiled")
+print("compiled" if "numba" in sys.modules else "loaded")
 """
 
 
@@ -64,8 +63,7 @@ def walk_four_times(folder: Path) -> list[str]:
 def kept(tmp_path, monkeypatch) -> Path:
     """A copy of the file with the compiled code, in a folder that a user has chosen."""
     gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)
-    (signature,) = lanes.walk.signatures
-    name = lanes.walk._cache._file_name(signature, lanes.walk.targetctx.codegen())
+    name = loading.walk_cache().file_name
     original = next(folder / name for folder in cache.folders() if (folder / name).exists())
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     (tmp_path / "gait").mkdir()
@@ -74,10 +72,9 @@ def kept(tmp_path, monkeypatch) -> Path:
     return copy
 
 
-def load():
-    """The code that the cache gives for the one signature that is used."""
-    (signature,) = lanes.walk.signatures
-    return lanes.walk._cache.load_overload(signature, lanes.walk.targetctx)
+def load() -> bytes | None:
+    """The code that the cache gives."""
+    return loading.walk_cache().load()
 
 
 # Damage --------------------------------------------------------------------------------------
@@ -121,18 +118,28 @@ def test_a_folder_in_place_of_the_file(kept):
 # Versions ------------------------------------------------------------------------------------
 
 
-def test_code_of_other_sources_or_versions_is_not_found(kept, monkeypatch):
-    (signature,), codegen = lanes.walk.signatures, lanes.walk.targetctx.codegen()
+def test_code_of_other_sources_versions_or_processors_is_not_found(tmp_path, monkeypatch):
+    path = tmp_path / "walk.py"
 
-    def name(sources: str = "a = 1") -> str:
-        return CodeCache("walk", sources)._file_name(signature, codegen)
+    def name(source: str = "a = 1") -> str:
+        path.write_text(source)
+        return CodeCache("walk", [path]).file_name
 
-    names = {name(), name("a = 2")}
-    for package in (cache.numba, cache.llvmlite, cache.np):
+    names, version = {name(), name("a = 2")}, cache.metadata.version
+    for package in ("numba", "llvmlite", "numpy"):
         with monkeypatch.context() as patch:
-            patch.setattr(package, "__version__", "0")
+            patch.setattr(
+                cache.metadata, "version", lambda asked, other=package: version(asked) + "1" * (asked == other)
+            )
             names.add(name())
-    assert len(names) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.binding, "get_host_cpu_name", lambda: "abacus")
+        names.add(name())
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_OPT", "0")
+        names.add(name())
+    assert len(names) == 7
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # where it is kept does not change it
     assert name() in names
 
 
@@ -142,32 +149,42 @@ def test_code_that_nothing_has_used_for_long_is_removed(tmp_path):
         path.touch()
     for path in (old, other):
         os.utime(path, (0, 0))
-    CodeCache("walk", "")._remove_old(tmp_path / "walk-4.code")
+    CodeCache("walk", [])._remove_old(tmp_path / "walk-4.code")
     assert sorted(tmp_path.iterdir()) == [other, recent]
 
 
 # Folders -------------------------------------------------------------------------------------
 
 
-def begin_compiling() -> None:
-    """What numba tells when it begins to compile."""
-    engine._CompileNotice().on_start(SimpleNamespace(data={"dispatcher": lanes.walk}))
-
-
 def test_the_notice_says_whether_it_will_be_kept(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(lanes.walk._cache, "_folder", None)
+    monkeypatch.setattr(lanes, "compile_walk", lambda: ("walk", b"code\n"))
     (tmp_path / "file").touch()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
-    begin_compiling()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "new"))
-    begin_compiling()
+    for folder in ("file", "new", "new"):
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / folder))
+        assert loading._code() == ("walk", b"code\n")
     assert caplog.messages == [EVERY_TIME, NOTICE]
 
 
 def test_the_next_folder_is_taken_if_one_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(cache, "folders", lambda: [tmp_path / "file" / "code", tmp_path / "home"])
-    assert CodeCache("walk", "").cache_path == str(tmp_path / "home")
+    assert cache.writable_folder() == tmp_path / "home"
+
+
+def test_the_users_own_folder_is_that_of_the_system(monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    for system, variables, expected in (
+        ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches/gait"),
+        ("linux", {"HOME": "/home/anna"}, "/home/anna/.cache/gait"),
+        ("darwin", {"HOME": "/home/anna"}, "/home/anna/Library/Caches/gait"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/gait/Cache"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.delenv("XDG_CACHE_HOME", raising=False)
+            patch.setattr(sys, "platform", system)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            assert cache.folders()[1] == Path(expected)
 
 
 @pytest.mark.slow
@@ -178,18 +195,45 @@ def test_without_a_folder_it_is_compiled_in_every_run(tmp_path):
 
 
 def test_a_full_disk_is_said_and_ends_nothing(kept, monkeypatch, caplog):
-    code = SimpleNamespace(_reduce=lambda: ("compiled",), codegen=lanes.walk.targetctx.codegen())
     kept.unlink()
 
     def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(lanes.walk._cache, "_folder", kept.parent)
     monkeypatch.setattr(Path, "write_bytes", full)
-    (signature,) = lanes.walk.signatures
-    lanes.walk._cache.save_overload(signature, code)
+    loading.walk_cache().save(b"code", kept.parent)
     assert caplog.messages == [f"Cannot keep the compiled walking model in {kept.parent}: the disk is full."]
     assert [*kept.parent.iterdir()] == []
+
+
+# Code that stands alone ----------------------------------------------------------------------
+
+
+def test_kept_code_is_used_without_numba(kept):
+    """Which takes longer to load than a thousand walks."""
+    code = (
+        "import sys, gait; gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)\n"
+        "print({'numba', 'scipy', 'pandas', 'tensorflow'} & set(sys.modules))"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(kept.parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
+
+
+def test_code_that_needs_more_than_the_c_library_is_refused():
+    """Loaded where numba is not, it would end the process."""
+    from numba import types
+
+    def prints(number):
+        print(number)
+
+    def root(number):
+        return np.sin(number)
+
+    name, content = symbols.object_file(root, types.float64(types.float64))
+    assert name.encode() in content
+    with pytest.raises(RuntimeError, match="cannot stand alone"):
+        symbols.object_file(prints, types.void(types.float64))
 
 
 # Several processes ---------------------------------------------------------------------------

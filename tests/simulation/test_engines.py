@@ -50,7 +50,7 @@ def begun_step(phase, state, lane=3):
     """The work array after one lane has begun a step at (x, y, vx, vy), and readers of that lane."""
     work, mass = np.zeros(layout.SIZE), 70.0
     (rho_rear, l_rear), (rho_front, l_front) = REAR, FRONT
-    walkers = lanes.Walkers(
+    walkers = layout.Walkers(
         mass=np.array([mass]),
         stiffness=mass * np.array([[rho_rear, rho_front]]),
         rest_length=np.array([[l_rear, l_front]]),
@@ -59,12 +59,12 @@ def begun_step(phase, state, lane=3):
         gravity=np.array([10.0]),
     )
     empty = Walks.empty(1, np.zeros(1), 1)
-    tracks = lanes.Tracks(*(getattr(empty, name) for name in lanes.Tracks._fields))
+    tracks = layout.Tracks(*(getattr(empty, name) for name in layout.Tracks._fields))
     lanes._refill(work, lane, TouchdownRule.STEP_LENGTH, 1.0, 0.0, 0, 1, walkers, tracks)
     work[ROW.phase + lane] = work[ROW.armed + lane] = phase
     work[np.array([ROW.x0, ROW.y0, ROW.x1, ROW.y1]) + lane] = state
     events.set_gaps(work, TouchdownRule.STEP_LENGTH)
-    lanes._begin_step(work)
+    lanes._begin_step(work, LANES)
     series = np.array([[work[first + n * LANES + lane] for n in range(ORDER + 1)] for first in (ROW.x0, ROW.y0)])
     return work, series, work[ROW.step + lane]
 
@@ -265,7 +265,7 @@ def test_verdicts_are_those_of_the_exact_search():
     """States of all kinds, near events too: what is called simple must be what the search finds."""
     generator = np.random.default_rng(14)
     verdicts = np.zeros(3, int)
-    space = np.empty((2, ORDER + 1))
+    r2, gap = np.empty((2, ORDER + 1))
     for phase in Phase:
         for i in range(2000):
             px, py = generator.uniform(-0.3, 0.4), generator.uniform(0.25, 0.72)
@@ -275,14 +275,14 @@ def test_verdicts_are_those_of_the_exact_search():
                 py = np.sqrt(length**2 - (px - centre) ** 2) + side * generator.uniform(0, 0.03)
             state = (px, py, generator.uniform(-0.1, 1.5), generator.normal(0, 0.4))
             work, _, _ = begun_step(phase, state)
-            event, end = events.search(work, 3, space)
+            event, end = events.search(work, 3, r2, gap)
             verdict = work[ROW.verdict + 3]
             verdicts[int(verdict)] += 1
             if verdict == events.NO_EVENT:
                 assert event == -1
             elif verdict == events.ONE_RISE:
                 assert event == (Event.TOUCHDOWN if phase == Phase.SINGLE_SUPPORT else Event.TAKEOFF)
-                events.close_in(work)
+                events.close_in(work, LANES)
                 if work[ROW.correction + 3] <= events.CONVERGED:
                     assert work[ROW.at + 3] == pytest.approx(end, abs=1e-12)
     assert (verdicts > 300).all()
@@ -528,25 +528,46 @@ def test_a_walk_does_not_depend_on_its_batch_or_on_threads():
     np.testing.assert_array_equal(one.touchdown, three.touchdown)
 
 
-def test_the_engine_is_compiled_once():
-    """Whatever is a scalar, an array or not to be written to, for one walker or many, on one core or several."""
-    arguments = paper_draws(60, seed=10)
-    gait.simulate(**arguments)
-    gait.simulate(**arguments | {"mass": 70.0, "vx0": [0.8]}, gravity=np.float32(9.81), duration=1)
-    gait.simulate(**A_WALK)
-    gait.simulate(**A_WALK | {"stiffness": np.full((1, 2), 9000.0), "step_length": None}, angle_of_attack=1.2)
-    for threads in (1, 3):
-        taylor.integrate(conditions(**arguments), np.array([0.0]), 1.0, threads=threads)
-    assert len(lanes.walk.signatures) == 1
+@pytest.mark.parametrize("count", [2, layout.GROUP, layout.GROUP + 1, LANES - 1, LANES, LANES + 1])
+def test_walks_do_not_depend_on_how_many_lanes_are_in_use(count):
+    """Nor on the order in which walkers end: each ends at another time, and the last ones move together."""
+    arguments = paper_draws(200, seed=11)
+    together = gait.simulate(**arguments)
+    early = np.flatnonzero(together.outcome != Outcome.WALKED)[: count // 2]
+    late = np.flatnonzero(together.outcome == Outcome.WALKED)[: count - len(early)]
+    chosen = np.random.default_rng(count).permutation(np.concatenate([early, late]))
+    few = taylor.integrate(conditions(**{k: v[chosen] for k, v in arguments.items()}), together.t, 15.0, threads=1)
+    assert len(few.outcome) == count
+    np.testing.assert_array_equal(few.outcome, together.outcome[chosen])
+    np.testing.assert_array_equal(few.samples, together.samples[:, chosen])
+    np.testing.assert_array_equal(few.events, together.events[chosen])
+    most = few.touchdown.shape[1]
+    np.testing.assert_array_equal(few.touchdown, together.touchdown[chosen, :most])
+    np.testing.assert_array_equal(few.takeoff, together.takeoff[chosen, :most])
+
+
+def test_a_walk_does_not_depend_on_the_kind_of_arrays():
+    """The compiled code gets addresses: arrays with gaps, in another order or of other numbers are copied."""
+    given = conditions(**paper_draws(60, seed=10))
+    expected = taylor.integrate(given, np.arange(10) * 0.1, 1.0).samples
+    gaps = {name: np.repeat(getattr(given, name), 2, axis=0)[::2] for name in layout.Walkers._fields}
+    order = {name: np.asfortranarray(getattr(given, name)) for name in ("stiffness", "rest_length", "start")}
+    for changed in (gaps, order):
+        other = dataclasses.replace(given, **changed)
+        assert not other.start.flags.c_contiguous
+        np.testing.assert_array_equal(taylor.integrate(other, np.arange(20)[::2] * 0.05, 1.0).samples, expected)
+    single = dataclasses.replace(given, mass=given.mass.astype(np.float32))
+    rounded = dataclasses.replace(given, mass=single.mass.astype(float))
+    one, other = (taylor.integrate(each, np.zeros(1), 1.0).samples for each in (single, rounded))
+    np.testing.assert_array_equal(one, other)
 
 
 _A_WALK_ELSEWHERE = """
 import logging, sys
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 import gait
-from gait.simulation.taylor import lanes
 print(gait.simulate(70, 9000, 0.7, x0=0.02, y0=0.5, vx0=0.8, step_length=0.5).outcome[0], end=" ")
-print("loaded" if lanes.walk.stats.cache_hits else "compiled")
+print("compiled" if "numba" in sys.modules else "loaded")
 """
 
 

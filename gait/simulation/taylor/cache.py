@@ -10,25 +10,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import pickle
 import secrets
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
-import llvmlite
-import numba
-import numpy as np
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
-from numba.misc.appdirs import AppDirs
+from llvmlite import binding
 
 from gait.errors import storage_reason
 
 _DIGEST = hashlib.sha256().digest_size
 _KEPT = 90 * 86_400  # seconds after which code of other sources or versions is removed
+_PACKAGES = ("numba", "llvmlite", "numpy")
 _log = logging.getLogger("gait")
 
 
@@ -36,64 +32,73 @@ def folders() -> list[Path]:
     """Folders for compiled code: the user's choice, or else one beside the sources and, next best, the user's own."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(chosen) / "gait"]
-    return [Path(__file__).parent / "__pycache__", Path(AppDirs("gait", False).user_cache_dir)]
+    return [Path(__file__).parent / "__pycache__", _of_the_user()]
 
 
-class CodeCache(NullCache):
-    """Cache of one compiled function; numba asks it for code and gives it what was compiled.
+def _of_the_user() -> Path:
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - it does not fail where there is none
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "gait" / "Cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "gait"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "gait"
+
+
+class CodeCache:
+    """Cache of one compiled function.
 
     Args:
         name: of the function.
-        sources: text of all sources that its code depends on.
+        sources: files with all sources that its code depends on.
     """
 
-    def __init__(self, name: str, sources: str):
-        versions = sys.version, numba.__version__, llvmlite.__version__, np.__version__
-        self._name, self._made_of = name, repr((hashlib.sha256(sources.encode()).hexdigest(), versions))
-        self._folder: Path | None = None
+    def __init__(self, name: str, sources: Iterable[Path]):
+        content = b"\0".join(path.read_bytes() for path in sources)
+        versions = sys.version, *map(metadata.version, _PACKAGES)
+        # Code for one processor may be too much for another that shares the folder; and numba can be configured.
+        processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+        settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_"))
+        settings = [item for item in settings if item[0] != "NUMBA_CACHE_DIR"]
+        key = repr((hashlib.sha256(content).hexdigest(), versions, processor, settings))
+        self._name, self._file = name, f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.code"
 
     @property
-    def cache_path(self) -> str | None:
-        """The folder that compiled code is written to; None if none can be."""
-        if self._folder is None:
-            self._folder = next(filter(_can_be_written, folders()), None)
-        return None if self._folder is None else str(self._folder)
+    def file_name(self) -> str:
+        """Name of the file in one of the `folders`."""
+        return self._file
 
-    def load_overload(self, sig, target_context):
-        """The code for a signature from the first folder that has it whole; None if it has to be compiled."""
-        target_context.refresh()
+    def load(self) -> bytes | None:
+        """The code from the first folder that has it whole; None if it has to be compiled."""
         for folder in folders():
-            path = folder / self._file_name(sig, target_context.codegen())
+            path = folder / self._file
             try:
                 content = path.read_bytes()
             except OSError:  # not there, or another user's
                 continue
             if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST]:
-                return CompileResult._rebuild(target_context, *pickle.loads(content[_DIGEST:]))
+                return content[_DIGEST:]
             _log.warning("%s is damaged: its content does not fit its checksum. It is not used.", path)
         return None
 
-    def save_overload(self, sig, data) -> None:
-        """Keeps the code for a signature."""
-        if self.cache_path is None:
-            return
-        path = Path(self.cache_path) / self._file_name(sig, data.codegen)
-        content = dumps(data._reduce())
+    def save(self, code: bytes, folder: Path) -> None:
+        """Keeps the code in a folder."""
+        path = folder / self._file
         try:
-            _replace(path, hashlib.sha256(content).digest() + content)
+            _replace(path, hashlib.sha256(code).digest() + code)
             self._remove_old(path)
         except OSError as error:
             if not path.is_file():  # Windows refuses while another process has just written or is reading the same
                 _log.warning("Cannot keep the compiled walking model in %s: %s.", path.parent, storage_reason(error))
 
-    def _file_name(self, sig, codegen) -> str:
-        key = repr((self._made_of, str(sig), codegen.magic_tuple()))
-        return f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.code"
-
     def _remove_old(self, path: Path) -> None:
         for other in path.parent.glob(f"{self._name}-*.code"):
             if other != path and time.time() - other.stat().st_mtime > _KEPT:
                 other.unlink(missing_ok=True)
+
+
+def writable_folder() -> Path | None:
+    """The first of the `folders` that can be written to; None if none can be."""
+    return next(filter(_can_be_written, folders()), None)
 
 
 def _can_be_written(folder: Path) -> bool:

@@ -16,9 +16,9 @@ import numpy as np
 
 from gait.simulation import model
 from gait.simulation.model import Event, Phase, TouchdownRule
-from gait.simulation.taylor.layout import LANES, ORDER, ROW, compiled
+from gait.simulation.taylor.layout import LANES, ORDER, ROW
 from gait.simulation.taylor.series import evaluate, total, value_and_slope
-from gait.simulation.taylor.symbols import choose, larger, smaller
+from gait.simulation.taylor.symbols import choose, compiled, larger, smaller
 
 TIE = 1e-12
 """Events closer together than this fraction of a step happen at the same time."""
@@ -129,13 +129,13 @@ def verdict(x, y, s, gaps) -> dict:
 
 
 @compiled
-def close_in(work):
+def close_in(work, used):
     """Newton's method, kept inside a bracket, for the lanes with one rise. The others stay at the step's end.
 
     Sets event and end. Returns the number of lanes that are unclear, including those that have not converged.
     """
     for _ in range(ROUNDS):
-        evaluate(work)
+        evaluate(work, used)
         for lane in range(LANES):
             at, low, high = work[ROW.at + lane], work[ROW.low + lane], work[ROW.high + lane]
             px, py, vx, vy = work[ROW.px + lane], work[ROW.py + lane], work[ROW.vx + lane], work[ROW.vy + lane]
@@ -167,14 +167,13 @@ def close_in(work):
 
 
 @compiled
-def search(work, lane, space):
+def search(work, lane, r2, gap):
     """Finds the first event of a lane's step and its time; (-1, 1.0) if there is none.
 
-    Where two events fall together, the one named first in `gait.simulation.model.Event` counts. `space` has
-    room for two polynomials.
+    Where two events fall together, the one named first in `gait.simulation.model.Event` counts. `r2` and `gap` are
+    room for a polynomial each.
     """
     event, end = -1, 1.0
-    r2, gap = space
     single = work[ROW.phase + lane] == Phase.SINGLE_SUPPORT.value
     _squared_length(work, lane, r2)
     _gap_a(work, lane, r2, gap)

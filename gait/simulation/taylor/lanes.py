@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import collections
-import inspect
-import sys
-
-import numba
 import numpy as np
+from numba import types
 
 from gait.simulation import model
 from gait.simulation.model import Event, Outcome, Phase
-from gait.simulation.taylor import events, layout, series, symbols
-from gait.simulation.taylor.cache import CodeCache
-from gait.simulation.taylor.layout import GAPS, LANES, LEGS, LINE, ORDER, ROW, SIZE, X, Y, compiled
-from gait.simulation.taylor.symbols import choose, lane_loop, uncounted
+from gait.simulation.taylor import events, series
+from gait.simulation.taylor.layout import (
+    ARGUMENTS,
+    GAPS,
+    LANES,
+    LEGS,
+    NOBODY,
+    ORDER,
+    ROW,
+    SHORTEST_STEP,
+    SIZE,
+    SPACE,
+    Tracks,
+    Walkers,
+    X,
+    Y,
+)
+from gait.simulation.taylor.symbols import array_at, choose, compiled, lane_loop, object_file
 
-NOBODY = -1
-SHORTEST_STEP = 1e-8
-"""Shortest step, as a fraction of the duration. A walker that would need shorter ones is not integrated."""
 _OUTCOME_OF_EVENT = tuple(int(model.OUTCOME_OF_EVENT.get(event, Outcome.WALKED)) for event in Event)
-
-Walkers = collections.namedtuple("Walkers", "mass stiffness rest_length start target gravity")
-"""Arrays of `Conditions`, for the walkers of the queue."""
-Tracks = collections.namedtuple("Tracks", "outcome events samples touchdown takeoff foothold")
-"""Arrays of `Walks`, to be filled in."""
 
 
 def _begin(lane) -> dict:
@@ -66,13 +68,15 @@ def _refill(work, lane, rule, duration, first_sample, queue, last, walkers, trac
             work[ROW.phase + lane], work[ROW.armed + lane] = Phase.SINGLE_SUPPORT.value, 0.0
             mass, target = walkers.mass[i], walkers.target[i]
             work[ROW.mass + lane], work[ROW.gravity + lane] = mass, walkers.gravity[i]
-            work[ROW.rho_rear + lane], work[ROW.rho_front + lane] = walkers.stiffness[i] / mass
-            work[ROW.l_rear + lane], work[ROW.l_front + lane] = walkers.rest_length[i]
+            rho_rear, rho_front = walkers.stiffness[i, 0] / mass, walkers.stiffness[i, 1] / mass
+            l_rear, l_front = walkers.rest_length[i, 0], walkers.rest_length[i, 1]
+            work[ROW.rho_rear + lane], work[ROW.rho_front + lane] = rho_rear, rho_front
+            work[ROW.l_rear + lane], work[ROW.l_front + lane] = l_rear, l_front
             work[ROW.target + lane], work[ROW.span + lane] = target, events.swing_span(rule, target)
             # How fast such a motion can change: springs, swinging over a foot, falling.
-            length = walkers.rest_length[i].min()
-            springs = walkers.stiffness[i].max() / mass
-            units = springs**0.5 + (abs(vx) + abs(vy)) / length + (walkers.gravity[i] / length) ** 0.5
+            length = min(l_rear, l_front)
+            springs, falling = max(rho_rear, rho_front) ** 0.5, (walkers.gravity[i] / length) ** 0.5
+            units = springs + (abs(vx) + abs(vy)) / length + falling
             work[ROW.unit + lane], work[ROW.units + lane] = 1.0 / units, units
             work[ROW.sine + lane], work[ROW.cosine + lane] = np.sin(target), np.cos(target)
             return i, queue
@@ -83,13 +87,24 @@ def _refill(work, lane, rule, duration, first_sample, queue, last, walkers, trac
 
 @compiled
 def _rest(work, lane):
-    """Makes a lane nobody's: a mass at a height of 1 that nothing pulls, with both legs far from any event."""
+    """Makes a lane nobody's: a mass at a height of 1 that nothing pulls, with both legs far from any event.
+
+    Its time stands still, so that neither a sample nor the end of the walk is ever due.
+    """
     for row in range(0, SIZE, LANES):
         work[row + lane] = 0.0
-    work[ROW.x1 + lane], work[ROW.y0 + lane] = 1e-9, 1.0
+    work[ROW.x1 + lane], work[ROW.y0 + lane] = 1e-300, 1.0
     work[ROW.l_rear + lane], work[ROW.l_front + lane], work[ROW.span + lane] = 2.0, 1.0, 10.0
-    work[ROW.unit + lane], work[ROW.units + lane] = 1.0, 1.0
-    work[ROW.remaining + lane], work[ROW.next_sample + lane] = 1.0, np.inf
+    work[ROW.unit + lane], work[ROW.units + lane], work[ROW.step + lane] = 1.0, 1.0, 1e300
+    work[ROW.time + lane], work[ROW.remaining + lane], work[ROW.next_sample + lane] = -np.inf, np.inf, np.inf
+
+
+@compiled
+def _move(work, source, target):
+    """Moves a walker to another lane. Its own becomes nobody's."""
+    for row in range(0, SIZE, LANES):
+        work[row + target] = work[row + source]
+    _rest(work, source)
 
 
 # The steps -----------------------------------------------------------------------------------
@@ -119,7 +134,7 @@ def _reach(work, duration):
 
 
 @compiled
-def _take_samples(work, due, record, sample, times, tracks):
+def _take_samples(work, used, due, record, sample, times, tracks):
     """Reads the due samples off the series, at most one of each lane at a time."""
     while True:
         many = 0
@@ -133,7 +148,7 @@ def _take_samples(work, due, record, sample, times, tracks):
         for lane in range(LANES):
             due[many] = lane
             many += work[ROW.next_sample + lane] <= work[ROW.reached + lane]
-        series.evaluate(work)
+        series.evaluate(work, used)
         for lane in range(LANES):
             work[ROW.fx + lane], work[ROW.fy + lane] = model.ground_force(
                 Phase.DOUBLE_SUPPORT, work[ROW.px + lane], work[ROW.py + lane], work[ROW.span + lane],
@@ -154,7 +169,7 @@ def _take_samples(work, due, record, sample, times, tracks):
 
 
 @compiled
-def _end_step(work, rule, duration):
+def _end_step(work, used, rule, duration):
     """Moves every lane to the end of its step, and on to the next phase if a touchdown or takeoff ended it.
 
     The values of the next phase are computed for all lanes and kept where they apply: that is faster than
@@ -162,7 +177,7 @@ def _end_step(work, rule, duration):
     """
     for lane in range(LANES):
         work[ROW.at + lane] = work[ROW.end + lane]
-    series.evaluate(work)
+    series.evaluate(work, used)
     for lane in range(LANES):
         x, y, step = work[ROW.px + lane], work[ROW.py + lane], work[ROW.step + lane]
         event = work[ROW.event + lane]
@@ -204,56 +219,77 @@ def _note(work, lane, event, i, tracks):
         tracks.events[i, 1] = n + 1
 
 
-@numba.njit(error_model="numpy", nogil=True)
-def walk(walkers, first, last, rule, duration, times, tracks):
-    """Integrates some walkers; returns the number of one whose steps became too short, or `NOBODY`."""
-    walkers, tracks = uncounted(walkers), uncounted(tracks)
-    space, polynomials = np.empty(SIZE + LINE), np.empty((2, ORDER + 1))
-    work = space[-space.ctypes.data // space.itemsize % (LINE // space.itemsize) :][:SIZE]  # from a whole line on
-    record, sample = np.full((2, LANES), NOBODY)
-    # Lanes with something to do, listed without a branch: branches that cannot be foreseen are slow.
-    ending, due = np.empty((2, LANES + 1), np.int64)
-    queue, walking = first, 0
+def walk(
+    mass, stiffness, rest_length, start, target, gravity, outcome, event_counts, samples, touchdown, takeoff, foothold,
+    count, room, times, samples_each, first, last, rule, duration, space, places,
+):  # fmt: skip
+    """Integrates some walkers; returns the number of one whose steps became too short, or `NOBODY`.
+
+    The walkers fill the first lanes. As the queue runs out, the last ones move together.
+    """
+    legs = (count, 2)
+    walkers = Walkers(
+        array_at(mass, count), array_at(stiffness, legs), array_at(rest_length, legs), array_at(start, (count, 4)),
+        array_at(target, count), array_at(gravity, count),
+    )  # fmt: skip
+    tracks = Tracks(
+        array_at(outcome, count), array_at(event_counts, legs), array_at(samples, (6, count, samples_each)),
+        array_at(touchdown, (count, room)), array_at(takeoff, (count, room)), array_at(foothold, (count, room)),
+    )  # fmt: skip
+    times = array_at(times, samples_each)
+    numbers = array_at(space, SPACE)
+    work, r2, gap = numbers[:SIZE], numbers[SIZE : SIZE + ORDER + 1], numbers[SIZE + ORDER + 1 :]
+    # Walker and next sample of each lane, and lanes with something to do. These are listed without a branch:
+    # branches that cannot be foreseen are slow.
+    record, sample, ending, due = array_at(places, (4, LANES + 1))
+    queue, used = first, 0
     for lane in range(LANES):
         record[lane], queue = _refill(work, lane, rule, duration, times[0], queue, last, walkers, tracks)
         sample[lane] = 0
-        walking += record[lane] != NOBODY
-    while walking > 0:
+        used += record[lane] != NOBODY
+    while used > 0:
         events.set_gaps(work, rule)
-        _begin_step(work)
-        if events.close_in(work) > 0:
-            for lane in range(LANES):
+        _begin_step(work, used)
+        if events.close_in(work, used) > 0:
+            for lane in range(used):
                 if work[ROW.verdict + lane] == events.UNCLEAR:
-                    work[ROW.event + lane], work[ROW.end + lane] = events.search(work, lane, polynomials)
+                    work[ROW.event + lane], work[ROW.end + lane] = events.search(work, lane, r2, gap)
         stuck, many = _reach(work, duration)
         if stuck > 0:
-            for lane in range(LANES):
+            for lane in range(used):
                 if _is_stuck(work, lane, duration):
                     return record[lane]
-        _take_samples(work, due, record, sample, times, tracks)
-        _end_step(work, rule, duration)
+        _take_samples(work, used, due, record, sample, times, tracks)
+        _end_step(work, used, rule, duration)
         if many == 0:
             continue
         many = 0
         for lane in range(LANES):
             ending[many] = lane
             many += (work[ROW.event + lane] >= 0.0) | (work[ROW.remaining + lane] <= 0.0)
-        for place in range(many):
+        for place in range(many - 1, -1, -1):  # the last lanes first, because they may move to where others have ended
             lane = ending[place]
             i, event = record[lane], int(work[ROW.event + lane])
-            if i != NOBODY:
-                _note(work, lane, event, i, tracks)
-                outcome = Outcome.WALKED.value if event < 0 else _OUTCOME_OF_EVENT[event]
-                if outcome == Outcome.WALKED and work[ROW.remaining + lane] > 0.0:
-                    continue
-                tracks.outcome[i] = outcome
-                tracks.samples[:, i, sample[lane] :] = np.nan
-                walking -= 1
+            _note(work, lane, event, i, tracks)
+            outcome_now = Outcome.WALKED.value if event < 0 else _OUTCOME_OF_EVENT[event]
+            if outcome_now == Outcome.WALKED and work[ROW.remaining + lane] > 0.0:
+                continue
+            tracks.outcome[i] = outcome_now
+            tracks.samples[:, i, sample[lane] :] = np.nan
             record[lane], queue = _refill(work, lane, rule, duration, times[0], queue, last, walkers, tracks)
             sample[lane] = 0
-            walking += record[lane] != NOBODY
+            if record[lane] == NOBODY:
+                used -= 1
+                if lane < used:
+                    _move(work, used, lane)
+                    record[lane], sample[lane] = record[used], sample[used]
     return NOBODY
 
 
-_SOURCES = (model, layout, symbols, series, events, sys.modules[__name__])
-walk._cache = CodeCache("walk", "".join(map(inspect.getsource, _SOURCES)))
+def compile_walk() -> tuple[str, bytes]:
+    """Compiles `walk`: its name in an object file, and that file."""
+    kinds = {
+        "float64": types.float64, "float64*": types.CPointer(types.float64),
+        "int64": types.int64, "int64*": types.CPointer(types.int64),
+    }  # fmt: skip
+    return object_file(walk, types.int64(*(kinds[kind] for kind in ARGUMENTS.values())))

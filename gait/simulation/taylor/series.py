@@ -16,14 +16,9 @@ import operator
 
 import numpy as np
 
-from gait.simulation.taylor.layout import ORDER, X, Y
+from gait.simulation.taylor.layout import ORDER, TOLERANCE, X, Y
 from gait.simulation.taylor.symbols import choose, double, lane_loop, larger, quick_root, single, smaller
 
-TOLERANCE = 4e-16
-"""Size [m] of the last term of a series at the end of its step: a few units in the last place.
-
-It may be 2.7 times as large, see `quick_root`.
-"""
 SINGLE_FROM = 8
 """Coefficient of the acceleration from which series are continued in single precision, in half the time.
 
@@ -161,4 +156,4 @@ def _evaluate(lane) -> dict:
 
 
 evaluate = lane_loop((*X, *Y, "at"), _evaluate)
-"""Position [m] and velocity [m a step] of every lane at its fraction `at` of its step."""
+"""Position [m] and velocity [m a step] of the first lanes, each at its fraction `at` of its step."""

@@ -8,18 +8,29 @@ three times as long over it.)
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
+from numba.np.arrayobj import get_cfarray_intrinsic
 
-from gait.simulation.taylor.layout import LANES, LINE, ROW, compiled
+from gait.simulation import model
+from gait.simulation.taylor.layout import GROUP, LINE, ROW
+
+# Without the numpy error model, tests for division by zero keep numba from vectorising. Sums may
+# be contracted (fused multiply-add) but not reordered: reordering depends on the vector width, and
+# the same seed should give the same bytes on any machine of one kind.
+compiled = numba.njit(error_model="numpy", fastmath={"contract"}, nogil=True)
+for _, formula in inspect.getmembers(model, inspect.isfunction):
+    register_jitable(formula)  # here, so that whoever only reads the model need not load numba
 
 _FUSED = ("contract",)
 
@@ -148,7 +159,9 @@ def smaller(a, b):
 
 
 def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -> Callable:
-    """A compiled function of the work array that does the same for every lane.
+    """A compiled function of the work array and a number of lanes that does the same for each of the first lanes.
+
+    It does so for whole groups of lanes, see `GROUP`.
 
     The body is called whenever the function is compiled, to write the instructions down. All rows
     are read before one is written. The array must be float64 and of `SIZE`, which is not checked.
@@ -178,27 +191,42 @@ def lane_loop(reads: tuple[str, ...], body: Callable[[SimpleNamespace], dict]) -
     one_lane: Any = intrinsic(write_lane)
 
     @compiled
-    def all_lanes(work):
-        for lane in range(LANES):
-            one_lane(work, lane)
+    def lanes(work, used):
+        for first in range(0, used, GROUP):
+            for lane in range(GROUP):
+                one_lane(work, first + lane)
 
-    return all_lanes
-
-
-def _uncounted(typing_context, arrays):
-    def write_code(context, builder, signature, arguments):
-        views = []
-        for kind, array in zip(arrays, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
-            view = context.make_array(kind)(context, builder, array)
-            view.meminfo = ir.Constant(view.meminfo.type, None)
-            views.append(view._getvalue())
-        return context.make_tuple(builder, arrays, views)
-
-    return arrays(arrays), write_code
+    return lanes
 
 
-uncounted: Any = intrinsic(_uncounted)
-"""The arrays of a named tuple without the counts of their users. The caller keeps them alive.
+array_at: Any = get_cfarray_intrinsic("C", None)
+"""An array from the address of its first number and its shape, for compiled code. The caller keeps it alive.
 
-numba changes such a count at every use, atomically. That is slow, and slower still where threads share an array.
+It is `numba.carray` for code that does not count the users of its arrays.
 """
+_MATHEMATICS = {"sin", "cos"}
+"""Functions of the C library that compiled code may call."""
+
+
+def object_file(function: Callable, signature) -> tuple[str, bytes]:
+    """Compiles a function of numbers and pointers so that a process without numba can call it.
+
+    Args:
+        function: what to compile; it allocates no arrays.
+        signature: types of numba.
+
+    Returns:
+        The function's name, and an object file. The function there returns 0, or else there was an error. It takes the
+        addresses of its result and of an error before its arguments.
+    """
+    dispatcher = numba.njit(
+        error_model="numpy", nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)  # fmt: skip
+    dispatcher.compile(signature)
+    (found,) = dispatcher.overloads.values()
+    needed = re.findall(r'^declare [^@]*@"?([\w.$]+)', found.library.get_llvm_str(), re.MULTILINE)
+    missing = {name for name in needed if not name.startswith("llvm.")} - _MATHEMATICS
+    if missing:  # loading the file would end a process that has them not
+        raise RuntimeError(f"The compiled code cannot stand alone: it needs {', '.join(sorted(missing))}.")
+    _, _, (content, *_) = found.library.serialize_using_object_code()
+    return found.fndesc.llvm_func_name, content
