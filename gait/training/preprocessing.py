@@ -101,7 +101,7 @@ class Moments:
         sd = self.sd
         variances, axes = np.linalg.eigh(self.products / (self.count * np.outer(sd, sd)))
         scale = np.sqrt(np.maximum(variances, 0.0) + floor * variances[-1] / len(variances))
-        return np.float32((axes / scale) @ axes.T)
+        return ((axes / scale) @ axes.T).astype(np.float32)
 
 
 def preprocess(rows: np.ndarray, moments: Moments, whitening: np.ndarray | None = None) -> None:

@@ -125,7 +125,7 @@ def _sizes(config: Any, inputs: int, outputs: int) -> list[tuple[int, ...]]:
         raise _StrangeError("its layers are others")
     if first != [[None, inputs]] * 2 or widths[-1] != outputs or {*map(type, widths)} != {int}:
         raise _StrangeError(f"it does not map {inputs} inputs to {outputs} outputs")
-    own = [shape for a, b in itertools.pairwise(widths) for shape in ((a, b), (b,))]
+    own: list[tuple[int, ...]] = [shape for a, b in itertools.pairwise(widths) for shape in ((a, b), (b,))]
     return [(inputs, inputs), *own] if whitens else own
 
 
