@@ -209,6 +209,8 @@ def compiled_network(
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
     elif settings.schedule == "inverse":
         rate = keras.optimizers.schedules.InverseTimeDecay(rate, decay_steps=10 * steps, decay_rate=1.0)
+    elif settings.schedule == "exponential":
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, decay_steps=steps, decay_rate=0.8)
     optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     core.compile(
         optimizer,

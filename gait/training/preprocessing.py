@@ -11,7 +11,7 @@ import numpy as np
 
 from gait.provenance import cores
 
-FLOOR = 1e-2
+FLOOR = 0.1
 """Variance, as a part of the largest one, spread over all inputs, below which whitening leaves a direction small."""
 JOINT = 100_000
 """First records of the training split that the whitening is computed from: it is then known to 1 %."""
