@@ -6,6 +6,7 @@ command; the child is the script from its first line to its exit code. `python t
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -230,16 +231,33 @@ class Watch:
             self._count += 1
 
 
-if __name__ == "__main__":
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import matplotlib.backends.backend_agg  # noqa: F401  for the children, who find all this loaded
+def load() -> None:
+    """Loads what the children would load one by one: modules, compiled engine, fonts and the parser of formulas."""
+    import io
+
+    import matplotlib.backends.backend_agg  # noqa: F401
+    from matplotlib.figure import Figure
 
     import gait
-    import gait.data.writing  # noqa: F401
-    import gait.training.fitting  # noqa: F401
+    import gait.data.writing
+    import gait.evaluation.after_training
+    import gait.evaluation.before_training
+    import gait.evaluation.predictions
+    import gait.evaluation.walk
+    import gait.simulation.reference
+    import gait.training.fitting
 
-    # Loads the compiled engine.
     gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)
+    figure = Figure(layout="constrained")
+    figure.subplots().set_title("$k_{1}$ [1]")
+    figure.savefig(io.BytesIO(), format="png")
+    gc.collect()
+    gc.freeze()  # no child has to look through all this for what can be thrown away
+
+
+if __name__ == "__main__":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    load()
     request = serve()
     if request:
         become(request["start"], request["log"], request["fault"])
