@@ -7,6 +7,8 @@ command; the child is the script from its first line to its exit code. `python t
 from __future__ import annotations
 
 import gc
+import importlib
+import io
 import json
 import os
 import runpy
@@ -231,24 +233,21 @@ class Watch:
             self._count += 1
 
 
+LOADED = (
+    "gait.data.writing", "gait.evaluation.after_training", "gait.evaluation.before_training",
+    "gait.evaluation.predictions", "gait.evaluation.walk", "gait.simulation.reference", "gait.training.fitting",
+)  # fmt: skip
+"""What the scripts import when it is needed."""
+
+
 def load() -> None:
-    """Loads what the children would load one by one: modules, compiled engine, fonts and the parser of formulas."""
-    import io
-
-    import matplotlib.backends.backend_agg  # noqa: F401
-    from matplotlib.figure import Figure
-
+    """Loads what every child would load anew: modules, the compiled engine, fonts and the parser of formulas."""
     import gait
-    import gait.data.writing
-    import gait.evaluation.after_training
-    import gait.evaluation.before_training
-    import gait.evaluation.predictions
-    import gait.evaluation.walk
-    import gait.simulation.reference
-    import gait.training.fitting
 
+    for module in (*LOADED, "matplotlib.backends.backend_agg", "matplotlib.figure"):
+        importlib.import_module(module)
     gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)
-    figure = Figure(layout="constrained")
+    figure = sys.modules["matplotlib.figure"].Figure(layout="constrained")
     figure.subplots().set_title("$k_{1}$ [1]")
     figure.savefig(io.BytesIO(), format="png")
     gc.collect()
