@@ -200,7 +200,7 @@ def test_lanes_and_plain_form_agree_on_60000_raw_draws():
 
 
 def test_lanes_and_plain_form_agree():
-    compare_with_plain_form(800, seed=12)
+    compare_with_plain_form(3000, seed=12)
 
 
 def compare_with_plain_form(count, seed):
