@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Tests run side by side on all cores: threads within a product of small matrices would only wait, and busily.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # As in an activated environment: printed commands are "python …".
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 

@@ -27,8 +27,8 @@ def ok(*arguments):
 def experiment(scripts, tmp_path_factory):
     """Simulation, training and evaluation of both scenarios: folder and what was printed.
 
-    One scenario is run in processes of its own, the other in children of one that has loaded everything, with a clock
-    that stands before the first date that a ZIP archive, as a model is one, can have.
+    Simulation and one training run in processes of their own, all else in children of one that has loaded everything,
+    with a clock that stands before the first date that a ZIP archive, as a model is one, can have.
     """
 
     def forked(*arguments):
@@ -43,7 +43,7 @@ def experiment(scripts, tmp_path_factory):
             "train.py", f"--data={folder / 'walks'}", f"--scenario={scenario}", f"--out={folder / scenario}",
             "--epochs=10", "--batch_size=50",
         )  # fmt: skip
-        printed[f"evaluate {scenario}"] = run("evaluate.py", f"--run={folder / scenario}")
+        printed[f"evaluate {scenario}"] = forked("evaluate.py", f"--run={folder / scenario}")
     return folder, printed
 
 

@@ -65,4 +65,5 @@ def save(figure: Figure, path: AnyPath, also: Sequence[str] = ()) -> list[str]:
     for each in paths:
         with files.replacing(each) as temporary:
             figure.savefig(temporary, dpi=130, format=each.name.rsplit(".", 1)[1])
+        figure.set_layout_engine("none")  # everything has found its place, in all formats
     return [each.name for each in paths]

@@ -127,7 +127,7 @@ def lacking(gap):
 
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize(("n", "samples"), [(100, 1500), (500, 1500), (10_000, 150)])
-@pytest.mark.parametrize("gap", [0.0, 1e-5, 0.001])
+@pytest.mark.parametrize("gap", [0.0, pytest.param(1e-5, marks=pytest.mark.slow), 0.001])
 def test_the_best_estimator_is_at_its_ceiling(n, samples, gap, exact):
     """In at least 97 of 100 samples, also if it is not quite the best; both kinds of false alarm are in this."""
     found = verdicts(lacking(gap), n, samples, exact)

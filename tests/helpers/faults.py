@@ -6,6 +6,9 @@ command; the child is the script from its first line to its exit code. `python t
 
 from __future__ import annotations
 
+import gc
+import importlib
+import io
 import json
 import os
 import runpy
@@ -230,16 +233,30 @@ class Watch:
             self._count += 1
 
 
+LOADED = (
+    "gait.data.writing", "gait.evaluation.after_training", "gait.evaluation.before_training",
+    "gait.evaluation.predictions", "gait.evaluation.walk", "gait.simulation.reference", "gait.training.fitting",
+)  # fmt: skip
+"""What the scripts import when it is needed."""
+
+
+def load() -> None:
+    """Loads what every child would load anew: modules, the compiled engine, fonts and the parser of formulas."""
+    import gait
+
+    for module in (*LOADED, "matplotlib.backends.backend_agg", "matplotlib.figure"):
+        importlib.import_module(module)
+    gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)
+    figure = sys.modules["matplotlib.figure"].Figure(layout="constrained")
+    figure.subplots().set_title("$k_{1}$ [1]")
+    figure.savefig(io.BytesIO(), format="png")
+    gc.collect()
+    gc.freeze()  # no child has to look through all this for what can be thrown away
+
+
 if __name__ == "__main__":
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import matplotlib.backends.backend_agg  # noqa: F401  for the children, who find all this loaded
-
-    import gait
-    import gait.data.writing  # noqa: F401
-    import gait.training.fitting  # noqa: F401
-
-    # Loads the compiled engine.
-    gait.simulate(70, 9000, 0.7, y0=0.06, vx0=0.8, step_length=0.5, duration=1)
+    load()
     request = serve()
     if request:
         become(request["start"], request["log"], request["fault"])

@@ -11,7 +11,15 @@ from tests.helpers.known_models import COMBINED, DEAD, MODELS, RECOVERABLE, expo
 STRUCTURAL = [name for name, known in MODELS.items() if known.noise is None]
 SLOW = ("compartments", "predators", "epidemic", "oscillator")
 """Models that take seconds to integrate for hundreds of starts: other tests look for second solutions."""
+LONG = [name for name in MODELS if any(word in name for word in SLOW)]
+LONGEST = ("4 epidemic", "4 epidemic, U(0)")
+"""The largest model and its twin: what other models show as well is tested on them with the slow tests."""
 LOSING = [name for name in STRUCTURAL if {COMBINED, DEAD} & set(MODELS[name].verdicts.values())]
+
+
+def but_slow(names, slow):
+    """Names as parameters of a test, some of them for the slow tests."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
 
 
 def analysed(name, seed=0):
@@ -26,11 +34,14 @@ def _analysed(name, seed):
     return identifiability.analyse(known.model, known.points(seed=seed), known.names, seed=seed, **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "seed"), [(name, seed) for name in MODELS for seed in (0, 1) if seed == 0 or "epidemic" not in name]
-)
-def test_verdicts(name, seed):
-    assert analysed(name, seed).verdicts == MODELS[name].verdicts
+@pytest.mark.parametrize("name", MODELS)
+def test_verdicts(name):
+    assert analysed(name).verdicts == MODELS[name].verdicts
+
+
+@pytest.mark.parametrize("name", but_slow([name for name in MODELS if "epidemic" not in name], LONG))
+def test_verdicts_at_other_points(name):
+    assert analysed(name, seed=1).verdicts == MODELS[name].verdicts
 
 
 @pytest.mark.parametrize("name", STRUCTURAL)
@@ -114,7 +125,7 @@ def test_counterexamples_can_be_run_by_anyone(name):
         assert np.abs(np.asarray(found.other) / np.asarray(found.theta) - 1.0).max() > 0.1
 
 
-@pytest.mark.parametrize("name", LOSING)
+@pytest.mark.parametrize("name", but_slow(LOSING, LONGEST))
 def test_cramer_rao_is_infinite_for_what_is_lost(name):
     known = MODELS[name]
     report = identifiability.analyse(
@@ -126,13 +137,13 @@ def test_cramer_rao_is_infinite_for_what_is_lost(name):
         assert lost or report.cramer_rao[parameter] > 0.0
 
 
-@pytest.mark.parametrize("name", [name for name, known in MODELS.items() if known.scaling])
+@pytest.mark.parametrize("name", but_slow([name for name, known in MODELS.items() if known.scaling], LONGEST))
 def test_true_scalings_hold(name):
     known = MODELS[name]
     assert identifiability.scaling_holds(known.model, known.points(), known.weights(known.scaling))
 
 
-@pytest.mark.parametrize("name", [name for name, known in MODELS.items() if known.broken])
+@pytest.mark.parametrize("name", but_slow([name for name, known in MODELS.items() if known.broken], LONGEST))
 def test_wrong_scalings_are_rejected(name):
     known = MODELS[name]
     assert not identifiability.scaling_holds(known.model, known.points(), known.weights(known.broken))

@@ -1,5 +1,7 @@
 """The search for a second solution: finite ambiguities are found, identifiable models are left in peace."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,12 @@ def uniform(known, seed, count=8):
     return points
 
 
+@functools.cache
+def analysed_once(name):
+    """The analysis of a model that several tests look at."""
+    return analysed(ALL[name], 0)
+
+
 def analysed(known, seed, **options):
     return identifiability.analyse(known.model, uniform(known, seed), known.names, seed=seed, **options)
 
@@ -36,8 +44,7 @@ def assert_pairs_hold(known, report):
 
 @pytest.mark.parametrize("name", ALL)
 def test_verdicts(name):
-    known = ALL[name]
-    report = analysed(known, 0)
+    known, report = ALL[name], analysed_once(name)
     assert report.verdicts == known.verdicts, report.search.evidence()
     assert report.rank == known.rank
     assert_pairs_hold(known, report)
@@ -81,7 +88,7 @@ def test_a_dense_grid_agrees(name):
     points = uniform(known, 0)
     low, high = points.min(axis=0), points.max(axis=0)
     if name in AMBIGUOUS_MODELS:
-        found = analysed(known, 0).search.twins
+        found = analysed_once(name).search.twins
         assert all(twins_on_a_grid(known.model, low, high, twin.theta, 0.003, 12.0) for twin in found)
     else:
         clear = [not twins_on_a_grid(known.model, low, high, point, 0.25, 2.0) for point in points]

@@ -131,7 +131,7 @@ def compare(count, seed, **options):
 
 
 def test_engines_agree():
-    assert compare(20, seed=5, rtol=3e-14, atol=1e-16) < 1e-8
+    assert compare(8, seed=5, rtol=3e-14, atol=1e-16) < 1e-8
 
 
 @pytest.mark.slow

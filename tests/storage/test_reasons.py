@@ -36,9 +36,15 @@ OF_LOCKS = ("EACCES", "ENOSYS", "ENOTSUP", "ENOLCK")
 """Reasons that have a meaning of their own when a folder is locked; see test_locks.py."""
 
 
+def also_slow(call: str, name: str):
+    """Every reason of one call and some reasons of every call; the other pairs are slow tests."""
+    every = call == "os.mkdir" or name in ("ENOSPC", "EIO", "EINVAL")
+    return pytest.param(call, name, marks=[] if every else pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
-    [(call, name) for call in CALLS for name in REASONS if call != "fcntl.flock" or name not in OF_LOCKS],
+    [also_slow(call, name) for call in CALLS for name in REASONS if call != "fcntl.flock" or name not in OF_LOCKS],
 )
 def test_a_call_that_the_storage_refuses(scripts, tmp_path, call, name):
     """Each of them is made by simulate.py itself, and fails."""

@@ -204,6 +204,7 @@ def noisy_run(small_dataset, tmp_path_factory):
     return load_run(folder)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_resumed_run_meets_the_same_noise(small_dataset, noisy_run, tmp_path, monkeypatch):
     """Interrupted after epoch 3, with a checkpoint of epoch 2: the same history to the last digit."""
     honest = TrainingState.on_epoch_end

@@ -159,6 +159,7 @@ def test_model_loads_in_plain_keras(small_dataset, finished_run, tmp_path):
     assert outputs[:, 1].mean() == pytest.approx(0.7, abs=0.01)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_same_seed_same_result(small_dataset, finished_run, tmp_path):
     train(small_dataset, tmp_path / "again", settings(epochs=6), verbose=0)
     assert history(tmp_path / "again") == history(finished_run)
@@ -214,6 +215,7 @@ def test_finished_run_is_left_alone(small_dataset, finished_run):
     assert {path: path.stat().st_mtime_ns for path in finished_run.iterdir()} == before
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_streaming_learns_as_well(small_dataset, finished_run, tmp_path):
     train(small_dataset, tmp_path, settings(epochs=6, cache="none"), verbose=0)
     one, other = (float(history(folder)[-1]["val_loss"]) for folder in (tmp_path, finished_run))
@@ -457,6 +459,7 @@ def test_no_code_in_a_checkpoint_is_run(state, tmp_path):
 # Shards that change during training ----------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_figure")
 @pytest.mark.parametrize("change", [swapped, pytest.param(one_removed, marks=pytest.mark.slow)])
 def test_training_ends_when_the_streamed_shards_change(small_dataset, tmp_path, monkeypatch, change):
     """In the second of four epochs; with the dataset restored, the same command ends as if nothing had been."""

@@ -1,0 +1,26 @@
+"""What all figures have in common."""
+
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from gait.report.style import FORMATS, save
+
+
+def test_a_figure_is_laid_out_once_for_all_formats(tmp_path):
+    """The layout takes longer than the drawing."""
+    laid_out = []
+
+    class Counted(ConstrainedLayoutEngine):
+        def execute(self, fig):
+            laid_out.append(fig)
+            return super().execute(fig)
+
+    figure = Figure(layout=Counted())
+    axis = figure.subplots()
+    axis.set_ylabel("a label\nof many\nlines")
+    before = axis.get_position().x0
+    assert save(figure, tmp_path / "a.png", FORMATS) == ["a.png", "a.svg", "a.pdf"]
+    assert laid_out == [figure]
+    assert axis.get_position().x0 > before
+    beginnings = [(tmp_path / f"a.{form}").read_bytes()[:4] for form in FORMATS]
+    assert beginnings == [b"\x89PNG", b"<?xm", b"%PDF"]
