@@ -116,9 +116,7 @@ def _parsed(path: AnyPath) -> tuple[list[str], pd.DataFrame]:
         with files.local_copy(path) as local:
             with local.open(encoding="utf-8-sig", newline="") as file:
                 header = [name.strip() for name in next(csv.reader(file), [])]
-            table = pd.read_csv(
-                local, encoding="utf-8-sig", header=None, skiprows=1, low_memory=False, float_precision="round_trip"
-            )
+            table = files.read_csv(local, encoding="utf-8-sig", header=None, skiprows=1, low_memory=False)
     except pd.errors.EmptyDataError:
         table = pd.DataFrame(columns=range(len(header)))
     except OSError as error:

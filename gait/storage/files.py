@@ -19,11 +19,14 @@ import types
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from gait.errors import InputError, printable, storage_advice, storage_reason
 from gait.storage.locks import exclusive
 from gait.storage.remote import RemotePath, is_remote
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AnyPath = Path | RemotePath
 _SomePath = TypeVar("_SomePath", Path, RemotePath)
@@ -275,3 +278,12 @@ def sha256(path: AnyPath) -> str:
     for piece in pieces(path, 1 << 20):
         digest.update(piece)
     return digest.hexdigest()
+
+
+def read_csv(source: Path | TextIO, **options: Any) -> pd.DataFrame:
+    """Reads a table with numbers that are right to the last digit; see `pandas.read_csv`."""
+    import pandas as pd
+
+    if [int(part) for part in pd.__version__.split(".")[:2]] < [3, 1]:  # from there on it is the only way
+        options["float_precision"] = "round_trip"
+    return pd.read_csv(source, **options)

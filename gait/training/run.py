@@ -133,12 +133,9 @@ class Run:
         Raises:
             InputError: if the file is missing or not a whole history.
         """
-        import pandas as pd
-
         anew = "Train again in another --out."
         try:
-            text = io.StringIO(self.history.read_text(encoding="utf-8"))
-            history = pd.read_csv(text, float_precision="round_trip")  # the default of pandas 2 can miss the last digit
+            history = files.read_csv(io.StringIO(self.history.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise InputError(f"{self.history} is not a readable history ({error}). {anew}") from error
         if not len(history) or history.isna().any(axis=None) or not {"epoch", "loss", "val_loss"} <= {*history}:
