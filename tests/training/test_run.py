@@ -165,7 +165,7 @@ def test_a_run_from_before_is_read_and_continued(small_dataset, finished, tmp_pa
     assert run.config.code_revision == "c6b8f91c47e16c27c030af8fc83571b10f40577e"
     recordings = open_dataset(small_dataset).load("test", ("x", "y")).inputs
     np.testing.assert_array_equal(run.predict(recordings), finished.predict(recordings))
-    settings = finished.config.settings
+    settings = dataclasses.replace(finished.config.settings, preprocessing="standardised")  # there was nothing else
     assert train(small_dataset, folder, settings, verbose=0) == finished.result  # the same run: nothing to be done
     with pytest.raises(InputError, match="holds another run: layers 7 instead of 2"):
         train(small_dataset, folder, dataclasses.replace(settings, layers=2), verbose=0)
