@@ -7,17 +7,12 @@ It shares only the model and the search in one polynomial with the engine; the s
 
 from __future__ import annotations
 
-import inspect
-import sys
-
 import numba
 import numpy as np
 
 from gait.simulation import model
 from gait.simulation.conditions import Conditions, Walks
 from gait.simulation.model import Event, Outcome, Phase, TouchdownRule
-from gait.simulation.taylor import lanes
-from gait.simulation.taylor.cache import CodeCache
 from gait.simulation.taylor.events import TIE, first_rise
 from gait.simulation.taylor.layout import ORDER
 
@@ -170,10 +165,6 @@ def _walk_all(mass, stiffness, rest_length, start, rule, target, gravity, durati
         )  # fmt: skip
         most = max(most, takeoffs)
     return most
-
-
-# Compiling takes as long as for the engine itself; likewise, other sources have another code.
-_walk_all._cache = CodeCache("plain", "".join(map(inspect.getsource, (*lanes._SOURCES, sys.modules[__name__]))))
 
 
 def integrate(given: Conditions, times: np.ndarray, duration: float) -> Walks:
