@@ -86,14 +86,18 @@ def write_dataset(
             folder = folder.resolve()  # the workers stand elsewhere
         check_kind(folder, DATASET, flag="out")
         files.make_folder(folder)
+        # Before the lock: until git has begun, its process has all that is open here, and would keep the lock of a
+        # process that is killed at that moment.
+        revision = provenance.code_revision()
         stack.enter_context(files.storage_errors(folder))
         stack.enter_context(files.locked(folder))
-        return _write_locked(folder, plan, workforce, audit, overwrite, progress)
+        return _write_locked(folder, plan, workforce, audit, overwrite, progress, revision)
 
 
 def _write_locked(
-    folder: AnyPath, plan: Plan, workforce: _Workforce, audit: int, overwrite: bool, progress: bool
-) -> Dataset:
+    folder: AnyPath, plan: Plan, workforce: _Workforce, audit: int, overwrite: bool, progress: bool,
+    revision: str | None,
+) -> Dataset:  # fmt: skip
     _make_way(folder, plan, overwrite)
     complete = open_dataset(folder) if (folder / manifest.FILE).exists() else None
     if complete:
@@ -122,7 +126,8 @@ def _write_locked(
         audited = audit_records(folder, plan, complete.manifest.shards, audit, progress)
         result = dataclasses.replace(complete.manifest, audit=audited)
     else:
-        result = _manifest(folder, plan, {shard.name: entries[shard.name] for shard in layout}, audit, progress)
+        entries = {shard.name: entries[shard.name] for shard in layout}
+        result = _manifest(folder, plan, entries, audit, progress, revision)
     result.write(folder)
     (folder / PROGRESS_LOG).unlink(missing_ok=True)
     return Dataset(folder, result)
@@ -186,7 +191,9 @@ def _check_repaired(complete: Dataset, written: Mapping[str, ShardEntry]) -> Non
             )
 
 
-def _manifest(folder: AnyPath, plan: Plan, entries: dict[str, ShardEntry], audit: int, progress: bool) -> Manifest:
+def _manifest(
+    folder: AnyPath, plan: Plan, entries: dict[str, ShardEntry], audit: int, progress: bool, revision: str | None
+) -> Manifest:
     """The manifest of a dataset whose shards are all there; the audit is made here."""
     ends = (
         read_record(folder, entries, plan.channels, plan.settings.times.size, number) for number in (0, plan.total - 1)
@@ -199,7 +206,7 @@ def _manifest(folder: AnyPath, plan: Plan, entries: dict[str, ShardEntry], audit
             outcome.name.lower(): sum(entry.outcomes[outcome] for entry in entries.values()) for outcome in Outcome
         },
         versions=provenance.versions(),
-        code_revision=provenance.code_revision(),
+        code_revision=revision,
         shards=entries,
     )
 

@@ -217,6 +217,7 @@ def test_streaming_learns_as_well(small_dataset, finished_run, tmp_path):
     assert one == pytest.approx(other, rel=0.3)
 
 
+@pytest.mark.slow
 def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run, tmp_path):
     """MirroredStrategy over two logical CPU devices: the same batches, hence nearly the same losses."""
     script, folder = tmp_path / "mirrored.py", tmp_path / "run"
