@@ -86,21 +86,18 @@ def write_dataset(
             folder = folder.resolve()  # the workers stand elsewhere
         check_kind(folder, DATASET, flag="out")
         files.make_folder(folder)
-        revision = provenance.code_revision()  # not under the lock, which git would hold for a moment if this is killed
+        # Before the lock: until git has begun, its process has all that is open here, and would keep the lock of a
+        # process that is killed at that moment.
+        revision = provenance.code_revision()
         stack.enter_context(files.storage_errors(folder))
         stack.enter_context(files.locked(folder))
         return _write_locked(folder, plan, workforce, audit, overwrite, progress, revision)
 
 
 def _write_locked(
-    folder: AnyPath,
-    plan: Plan,
-    workforce: _Workforce,
-    audit: int,
-    overwrite: bool,
-    progress: bool,
+    folder: AnyPath, plan: Plan, workforce: _Workforce, audit: int, overwrite: bool, progress: bool,
     revision: str | None,
-) -> Dataset:
+) -> Dataset:  # fmt: skip
     _make_way(folder, plan, overwrite)
     complete = open_dataset(folder) if (folder / manifest.FILE).exists() else None
     if complete:
@@ -129,8 +126,8 @@ def _write_locked(
         audited = audit_records(folder, plan, complete.manifest.shards, audit, progress)
         result = dataclasses.replace(complete.manifest, audit=audited)
     else:
-        in_order = {shard.name: entries[shard.name] for shard in layout}
-        result = _manifest(folder, plan, in_order, audit, progress, revision)
+        entries = {shard.name: entries[shard.name] for shard in layout}
+        result = _manifest(folder, plan, entries, audit, progress, revision)
     result.write(folder)
     (folder / PROGRESS_LOG).unlink(missing_ok=True)
     return Dataset(folder, result)

@@ -90,7 +90,7 @@ def test_without_the_checksums_of_shards_a_wrong_dataset_would_go_through(walks,
 # kill -9 -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", [*range(8), *(pytest.param(n, marks=pytest.mark.slow) for n in range(8, 20))])
 def test_simulation_killed_at_a_random_moment(scripts, walks, tmp_path, number):
     folder = tmp_path / "walks"
     kill_somewhere(lambda moment: scripts.run(*simulate(folder), kill_after=moment), folder, number, walks[1])
@@ -128,6 +128,20 @@ def test_simulation_killed_before_any_call_that_changes_the_folder(scripts, walk
         write_dataset(photograph, PLAN, audit=0)
         assert dataset_of(photograph) == whole, photograph.name
         assert finished == {name: (photograph / name).stat().st_mtime_ns for name in finished}  # kept, not made again
+
+
+def test_no_process_begins_while_the_folder_is_locked(tmp_path, monkeypatch):
+    """It begins with all that is open here, so it would keep the lock if this process were killed just then."""
+    begun = []
+
+    def begin(command, **options):
+        with files.locked(tmp_path / "walks"):
+            begun.append(command[0])
+        raise OSError
+
+    monkeypatch.setattr(subprocess, "run", begin)
+    write_dataset(tmp_path / "walks", PLAN, audit=0)
+    assert begun == ["git"]
 
 
 def test_a_progress_log_cut_anywhere(plain_walks, tmp_path):

@@ -64,14 +64,16 @@ def test_verdicts_of_many_draws(name, seed):
     assert_pairs_hold(known, report)
 
 
-def twins_on_a_grid(model, low, high, point, apart, near, steps=300):
-    """Whether other parameters on a dense grid give nearly the outputs of a point, in one or two dimensions."""
+def twins_on_a_grid(model, low, high, points, apart, near, steps=300):
+    """Whether other parameters on a dense grid give nearly the outputs of points, each, in one or two dimensions."""
     axes = [np.linspace(a, b, steps) for a, b in zip(low, high, strict=True)]
     grid = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)
-    outputs, wanted = model(grid), model(point[None])[0]
-    misfit = np.abs(outputs - wanted).max(axis=1) / np.abs(outputs).max()
-    far = (np.abs(grid - point) > apart * (high - low)).any(axis=1)
-    return bool((misfit[far] < near / steps).any())
+    outputs, found = model(grid), []
+    for point in points:
+        misfit = np.abs(outputs - model(point[None])[0]).max(axis=1) / np.abs(outputs).max()
+        far = (np.abs(grid - point) > apart * (high - low)).any(axis=1)
+        found.append(bool((misfit[far] < near / steps).any()))
+    return found
 
 
 FLAT = [
@@ -89,10 +91,9 @@ def test_a_dense_grid_agrees(name):
     low, high = points.min(axis=0), points.max(axis=0)
     if name in AMBIGUOUS_MODELS:
         found = analysed_once(name).search.twins
-        assert all(twins_on_a_grid(known.model, low, high, twin.theta, 0.003, 12.0) for twin in found)
+        assert all(twins_on_a_grid(known.model, low, high, [twin.theta for twin in found], 0.003, 12.0))
     else:
-        clear = [not twins_on_a_grid(known.model, low, high, point, 0.25, 2.0) for point in points]
-        assert sum(clear) >= 6  # a grid is coarse
+        assert sum(twins_on_a_grid(known.model, low, high, points, 0.25, 2.0)) <= 2  # of 8: a grid is coarse
 
 
 def test_the_share_of_a_cubic_is_that_of_the_points_with_three_roots():

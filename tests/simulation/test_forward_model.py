@@ -156,8 +156,13 @@ def analysed(forward, count=12, seed=0):
     return identifiability.analyse(forward.outputs, points, forward.symbols, prior_sd=forward.prior_sd)
 
 
-KINEMATIC = [("x", "y"), ("x",), ("y",), ("x", "y", "ax", "ay"), ("x", "y", "leg_length"), ("x", "y", "fx_bw", "fy_bw")]
-WEIGHING = [("fy",), ("fx", "fy"), ("x", "y", "fy")]
+KINEMATIC = [
+    ("x", "y"), ("x", "y", "leg_length"), ("x", "y", "fx_bw", "fy_bw"),
+    *(pytest.param(channels, marks=pytest.mark.slow) for channels in (("x",), ("y",), ("x", "y", "ax", "ay"))),
+]  # fmt: skip
+WEIGHING = [
+    ("fx", "fy"), *(pytest.param(channels, marks=pytest.mark.slow) for channels in (("fy",), ("x", "y", "fy"))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("channels", KINEMATIC, ids="_".join)

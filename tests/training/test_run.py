@@ -208,15 +208,16 @@ def test_no_recordings_give_no_estimates(finished):
     assert finished.predict(np.zeros((0, 60))).shape == (0, 2)
 
 
-def test_a_run_is_read_without_tensorflow(finished):
+@pytest.mark.parametrize("predicted", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_run_is_read_without_tensorflow(finished, predicted):
     """From the package's top level; Keras comes with the first prediction."""
     code = (
         "import sys, gait, numpy as np\n"
         f"run = gait.load_run({str(finished.folder)!r})\n"
         "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
-        "assert run.predict(np.zeros((1, 60))).shape == (1, 2)\n"
-        "assert 'keras' in sys.modules\n"
     )
+    if predicted:
+        code += "assert run.predict(np.zeros((1, 60))).shape == (1, 2)\nassert 'keras' in sys.modules\n"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
     assert gait.load_run is load_run
 

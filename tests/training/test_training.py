@@ -221,6 +221,7 @@ def test_streaming_learns_as_well(small_dataset, finished_run, tmp_path):
     assert one == pytest.approx(other, rel=0.3)
 
 
+@pytest.mark.slow
 def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run, tmp_path):
     """MirroredStrategy over two logical CPU devices: the same batches, hence nearly the same losses."""
     script, folder = tmp_path / "mirrored.py", tmp_path / "run"
@@ -268,6 +269,7 @@ def wavering(losses, monkeypatch):
     )
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_early_stopping(small_dataset, tmp_path, monkeypatch):
     """Two epochs without a lower validation loss; the weights of the best one are kept. Without the flag it goes on."""
     wavering([0.5, 0.4, 0.45, 0.3, 0.3, 0.35, 0.1, 0.05], monkeypatch)
@@ -279,6 +281,7 @@ def test_early_stopping(small_dataset, tmp_path, monkeypatch):
     assert (whole.epochs, whole.best_epoch) == (8, 8)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_training_that_was_killed_when_it_had_stopped_early(small_dataset, tmp_path, monkeypatch):
     """No further epoch is run, though the model was not yet written."""
     wavering([0.4, 0.3, 0.3, 0.3, 0.1], monkeypatch)
