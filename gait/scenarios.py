@@ -44,7 +44,7 @@ _ALL = (
         inputs=("x", "y"),
         targets=("mass", "stiffness", "rest_length"),
         question="Mass, stiffness and rest length from the motion of the centre of mass (Sameni, Figs. 3a, 4 and 5).",
-        schedule="inverse",
+        schedule="exponential",
     ),
     Scenario(
         "two_parameter",
