@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from numbers import Integral
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that move a terminal's cursor, break a line or turn the direction of text."""
@@ -153,3 +154,9 @@ def _lacks_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def check_seed(seed: int) -> None:
+    """Raises `InputError` unless a seed is a whole number from 0 on."""
+    if not (isinstance(seed, Integral) and seed >= 0):
+        raise InputError(f"A seed is a whole number from 0 on. Received: {printable(seed)}. Choose another one.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gait.errors import InputError
+from gait.errors import InputError, check_seed
 from gait.identifiability import combinations, symmetries
 from gait.identifiability.accuracy import output_errors
 from gait.identifiability.derivatives import jacobians
@@ -77,6 +77,7 @@ def analyse(
 
     Source: T. J. Rothenberg, Econometrica 39 (1971) 577-591, for the rank condition.
     """
+    check_seed(seed)
     points, names = checked_points(points, names)
     sd, stated = checked_sd(prior_sd, points), checked_accuracy(accuracy)
     box = box_of(checked_ranges(ranges, points), points)

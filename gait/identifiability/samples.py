@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gait.errors import InputError
+from gait.errors import InputError, check_seed
 from gait.identifiability.regression import components, fit
 
 FEWEST_SAMPLES = 200
@@ -97,8 +97,7 @@ def ceiling(
 
     Source: module docstring.
     """
-    if seed < 0:
-        raise InputError(f"A seed is a whole number from 0 on. Received: {seed}. Choose another one.")
+    check_seed(seed)
     y, x, names = _checked(targets, inputs, names)
     guesses = None if estimates is None else _checked_estimates(estimates, y)
     generator = np.random.default_rng(seed)

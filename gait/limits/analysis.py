@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gait.errors import InputError
+from gait.errors import InputError, check_seed
 from gait.identifiability.analysis import analyse
 from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed, rounded
@@ -260,6 +260,7 @@ def analyse_scenario(
             few of the walkers have sound derivatives.
     """
     unknowns = (*NAMES, *(name for name in OPTIONAL if name in priors))
+    check_seed(seed)
     model = ForwardModel(scenario.inputs, scenario.measured, priors, settings, unknowns)
     names = _analysed_quantities(unknowns, (*scenario.targets, *quantities))
     report = _report(model, scenario.noise, seed, fits)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gait.errors import InputError
+from gait.errors import InputError, check_seed
 from gait.identifiability.derivatives import jacobians
 from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.wording import finite, rounded
@@ -161,6 +161,7 @@ def design_recording(
     Raises:
         InputError: if the noise does not fit the model, or no walker has sound derivatives.
     """
+    check_seed(seed)
     model.noise_sd(noise)
     settings = model.settings
     stride = max(1, round(settings.interval / min(settings.interval, _FINEST)))

@@ -6,14 +6,18 @@ import json
 import numpy as np
 import pytest
 
+from gait import identifiability
+from gait.diagnostics.sampled import judge
 from gait.errors import InputError
 from gait.identifiability import Identifiability
 from gait.inference.ratio import RatioPosterior
 from gait.limits.analysis import analyse_scenario, noise_in_words
 from gait.limits.ceilings import RECOVERED_R2, Ceiling, gradients
+from gait.limits.design import design_recording
 from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, Uniform, derive, draw, named
 from gait.scenarios import SCENARIOS, Scenario
 from gait.simulation.conditions import RecordingSettings
+from gait.simulation.forward_model import ForwardModel
 
 NOISE = {"x": 0.005, "y": 0.005}
 THREE = SCENARIOS["three_parameter"]
@@ -319,3 +323,16 @@ def test_the_numbers_are_json(positions):
     assert content["combinations"] == content["analysis"]["combinations_without_noise"]
     assert content["priors"]["m"] == {"low": 60.0, "high": 75.0}
     assert content["quantities"]["mass"]["unit"] == QUANTITIES["mass"].unit
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "0", None])
+@pytest.mark.parametrize("function", [
+    lambda seed: analysed(THREE, seed=seed),
+    lambda seed: design_recording(ForwardModel(("x",)), {"x": 0.01}, seed=seed),
+    lambda seed: identifiability.analyse(np.sin, np.random.default_rng(0).uniform(1, 2, (8, 1)), ["a"], seed=seed),
+    lambda seed: identifiability.ceiling(np.arange(300.0), np.arange(300.0), seed=seed),
+    lambda seed: judge(np.arange(300.0), np.arange(300.0), np.arange(300.0), seed=seed),
+], ids=["analyse_scenario", "design_recording", "analyse", "ceiling", "judge"])  # fmt: skip
+def test_a_seed_is_a_whole_number_from_zero_on(function, seed):
+    with pytest.raises(InputError, match="A seed is a whole number from 0 on. Received: .*Choose another one"):
+        function(seed)
