@@ -37,13 +37,12 @@ def batch_parts(strategy: tf.distribute.Strategy, batch_size: int) -> int:
     return min(cores(), batch_size)
 
 
-def roomy_device(strategy: tf.distribute.Strategy, dataset: Dataset, settings: TrainingSettings) -> str | None:
+def roomy_device(strategy: tf.distribute.Strategy, dataset: Dataset, config: RunConfig) -> str | None:
     """Name of the GPU that can keep the training split, for it takes up to a third of its memory; None without one."""
     gpus = tf.config.list_logical_devices("GPU")
-    if settings.cache != "memory" or strategy.num_replicas_in_sync > 1 or not gpus:
+    if config.settings.cache != "memory" or strategy.num_replicas_in_sync > 1 or not gpus:
         return None
-    scenario = settings.scenario
-    columns = len(scenario.inputs) * dataset.samples + len(scenario.measured) + len(scenario.targets)
+    columns = config.width + len(config.settings.scenario.targets)
     return gpus[0].name if 3 * 4 * columns * dataset.count("train") <= device_memory(gpus[0].name) else None
 
 
@@ -92,7 +91,7 @@ def train(
         return _finished(run, dataset)
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
-    feed = Feed(dataset, settings, roomy_device(strategy, dataset, settings))
+    feed = Feed(dataset, settings, roomy_device(strategy, dataset, config))
     files.make_folder(run.folder)
     with files.locked(run.folder):
         # Once more: while the data were read, another process may have come first.

@@ -11,8 +11,8 @@ from gait.training import fitting
 from gait.training.feed import Feed
 from gait.training.fitting import batch_parts, compiled_network, roomy_device, train
 from gait.training.network import TrainingModel, dense_network
-from gait.training.run import TrainingSettings, load_run
-from gait.training.state import R2, TrainingState
+from gait.training.run import RunConfig, TrainingSettings, load_run
+from gait.training.state import R2
 from tests.helpers.walks import SMALL_NETWORK
 from tests.training.test_inputs import NOISY
 from tests.training.test_training import history
@@ -71,25 +71,14 @@ def test_one_part_for_each_core(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_figure")
-def test_a_run_keeps_its_parts(small_dataset, tmp_path, monkeypatch):
+def test_a_run_keeps_its_parts(small_dataset, tmp_path, monkeypatch, cut_after_checkpoint):
     """Stated in its configuration; a run that continues on more cores ends as it would have on those it began on."""
     whole, folder, chosen = tmp_path / "whole", tmp_path / "run", settings(epochs=2, checkpoint_every=1)
     monkeypatch.setattr(fitting, "cores", lambda: 3)
     train(small_dataset, whole, chosen, verbose=0)
     assert load_run(whole).config.parts == 3
 
-    class PowerCut(BaseException):
-        pass
-
-    def save_and_die(self, finished):
-        honest(self, finished)
-        raise PowerCut
-
-    honest = TrainingState._save
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingState, "_save", save_and_die)
-        with pytest.raises(PowerCut):
-            train(small_dataset, folder, chosen, verbose=0)
+    cut_after_checkpoint(train, small_dataset, folder, chosen, verbose=0)
     monkeypatch.setattr(fitting, "cores", lambda: 2)
     train(small_dataset, folder, chosen, verbose=0)
     assert load_run(folder).config.parts == 3
@@ -130,15 +119,19 @@ def test_training_from_a_device_ends_alike(small_dataset, tmp_path, monkeypatch,
 
 def test_a_split_stays_on_a_gpu_with_three_times_its_size(small_dataset, monkeypatch):
     dataset, size = open_dataset(small_dataset), 1600 * (60 + 2) * 4
-    assert roomy_device(DEFAULT, dataset, settings()) is None  # there is none here
+
+    def device(*scenario, **changes):
+        return roomy_device(DEFAULT, dataset, RunConfig.of(settings(*scenario, **changes), dataset, parts=1))
+
+    assert device() is None  # there is none here
     gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [gpu])
     monkeypatch.setattr(fitting, "device_memory", lambda name: 3 * size)
-    assert roomy_device(DEFAULT, dataset, settings()) == gpu.name
-    assert roomy_device(DEFAULT, dataset, settings(cache="none")) is None
-    assert roomy_device(DEFAULT, dataset, settings("force_plate")) is None  # three targets: a little more
+    assert device() == gpu.name
+    assert device(cache="none") is None
+    assert device("force_plate") is None  # three targets: a little more
     monkeypatch.setattr(fitting, "device_memory", lambda name: 3 * size - 1)
-    assert roomy_device(DEFAULT, dataset, settings()) is None
+    assert device() is None
 
 
 def test_memory_of_a_device():

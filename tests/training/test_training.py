@@ -282,22 +282,13 @@ def test_early_stopping(small_dataset, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_figure")
-def test_a_training_that_was_killed_when_it_had_stopped_early(small_dataset, tmp_path, monkeypatch):
+def test_a_training_that_was_killed_when_it_had_stopped_early(
+    small_dataset, tmp_path, monkeypatch, cut_after_checkpoint
+):
     """No further epoch is run, though the model was not yet written."""
     wavering([0.4, 0.3, 0.3, 0.3, 0.1], monkeypatch)
-    chosen, honest = settings(epochs=5, early_stopping=2, checkpoint_every=5), TrainingState._save
-
-    class PowerCut(BaseException):
-        pass
-
-    def save_and_die(self, finished):
-        honest(self, finished)
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingState, "_save", save_and_die)
-        with pytest.raises(PowerCut):
-            train(small_dataset, tmp_path / "run", chosen, verbose=0)
+    chosen = settings(epochs=5, early_stopping=2, checkpoint_every=5)
+    cut_after_checkpoint(train, small_dataset, tmp_path / "run", chosen, verbose=0)
     found = train(small_dataset, tmp_path / "run", chosen, verbose=0)
     assert (found.epochs, found.best_epoch) == (4, 2)
 
