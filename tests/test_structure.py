@@ -31,7 +31,9 @@ INSIDE = {
         "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population", "forward_model",
     ],
     "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
-    "inference": ["estimated_ratio", "ratio"],
+    "inference": [
+        "estimated_ratio", "ratio", "problem", "bank", "kernels", "importance", "walking", "walker", "posterior",
+    ],
     "limits": ["ceilings", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "sampled", "calibration"],
     "report": [

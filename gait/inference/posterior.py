@@ -1,0 +1,366 @@
+"""The exact posterior of a walker's unknowns from a recording with noise."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from gait.errors import InputError, check_seed
+from gait.inference.bank import Bank
+from gait.inference.importance import Sample, sample
+from gait.inference.kernels import descend, systematic
+from gait.inference.walker import Walker
+from gait.parameters import NAMES, QUANTITIES, derive
+from gait.simulation.conditions import RecordingSettings
+from gait.simulation.forward_model import OPTIONAL, ForwardModel
+from gait.simulation.population import Population
+
+DRAWS = 2000
+BANK_SIZES = (100_000, 600_000)
+"""Walks of the prior that a recording is compared with: where noise is small, and where it is not."""
+_SMALL_NOISE = 300.0  # temperature from which the smaller bank will do
+_BATCH = 16  # recordings compared with the bank at a time
+_CLIMBERS, _CLIMB = 64, 20  # draws from which modes are looked for, and their steps
+_UNDERSTATED = 1e-6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Posterior:
+    """What a recording with noise tells of a walker; made by `posterior`.
+
+    Attributes:
+        draws: one row a draw, with the columns mass, stiffness, rest_length, x0, y0, vx0, step_length, others that are
+            unknown, and stiffness_to_mass; SI units. Empty if no walker of the prior fits.
+        weights: share of each draw in the posterior, shape [draws]; they sum to 1.
+        ess: effective number of draws.
+        log_evidence: logarithm of the probability density of the recording under prior and noise.
+        log_evidence_error: its standard error.
+        chi2: of the best fit found, a sample of the recording: near 1 if model and noise are right.
+        best: parameters of that fit, by name.
+        accepted: whether the posterior passed the checks on itself.
+        reason: why it did not, in a sentence; empty if it did.
+        method: how the draws were made, in words.
+    """
+
+    draws: pd.DataFrame
+    weights: np.ndarray
+    ess: float
+    log_evidence: float
+    log_evidence_error: float
+    chi2: float
+    best: dict[str, float]
+    accepted: bool
+    reason: str
+    method: str
+    _walker: Walker = dataclasses.field(repr=False)
+    _sample: Sample = dataclasses.field(repr=False)
+    _observed: np.ndarray = dataclasses.field(repr=False)
+    _sd: np.ndarray = dataclasses.field(repr=False)
+
+    def values(self, name: str) -> np.ndarray:
+        """A quantity of all draws, shape [draws], in its unit.
+
+        Raises:
+            InputError: if the draws do not determine it.
+        """
+        if name in QUANTITIES:
+            found = derive(name, {column: self.draws[column].to_numpy() for column in self.draws})
+            if found is not None:
+                return np.asarray(found)
+        raise InputError(
+            f"A posterior tells of {', '.join(self.draws)} and what follows from them. Received: {name!r}."
+        )
+
+    def mean(self, name: str) -> float:
+        """Mean of a quantity: the estimate with the smallest mean squared error. NaN if no walker fits."""
+        values = self.values(name)
+        return float(self.weights @ values) if len(values) else np.nan
+
+    def sd(self, name: str) -> float:
+        """Standard deviation of a quantity. NaN if no walker fits."""
+        values = self.values(name)
+        return float(np.sqrt(self.weights @ (values - self.weights @ values) ** 2)) if len(values) else np.nan
+
+    def quantile(self, name: str, q: ArrayLike) -> np.ndarray:
+        """Quantiles of a quantity.
+
+        Args:
+            name: its name.
+            q: one probability or several.
+
+        Returns:
+            The shape of q. NaN if no walker fits.
+        """
+        values, probability = self.values(name), np.asarray(q, float)
+        if not len(values):
+            return np.full(probability.shape, np.nan)
+        order = np.argsort(values)
+        cumulative = np.cumsum(self.weights[order]) - 0.5 * self.weights[order]
+        return np.interp(probability, cumulative, values[order])
+
+    def summary(self) -> pd.DataFrame:
+        """Mean, standard deviation and the quantiles 0.025, 0.25, 0.5, 0.75 and 0.975 of each column of `draws`."""
+        levels = [0.025, 0.25, 0.5, 0.75, 0.975]
+        rows = {
+            name: [self.mean(name), self.sd(name), *self.quantile(name, levels)] for name in self.draws.columns
+        }
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", *(f"{q:g}" for q in levels)])
+
+    @functools.cached_property
+    def modes(self) -> pd.DataFrame:
+        """Modes that 64 draws climb to, the most probable first.
+
+        Columns: probability (share of the posterior nearest to the mode), chi2 (a sample of the recording), and the
+        coordinates of the posterior by name. Where only k/m is known, that and not m and k.
+        """
+        names = list(self._walker.ranges)
+        if not len(self.draws):
+            return pd.DataFrame(columns=["probability", "chi2", *names])
+        found = self._sample
+        starts = np.unique(systematic(found.weights, _CLIMBERS, np.random.default_rng(0)))
+        modes, fits = descend(self._walker, found.coordinates[starts], self._observed, self._sd, steps=_CLIMB)
+        inverse = np.linalg.inv(modes.factors)
+        distance = [
+            np.sum(((found.coordinates - centre) @ factor.T) ** 2, axis=1)
+            for centre, factor in zip(modes.centres, inverse, strict=True)
+        ]
+        nearest = np.argmin(distance, axis=0)
+        probability = np.bincount(nearest, weights=found.weights, minlength=len(modes.centres))
+        values = self._walker.values(modes.centres)
+        table = pd.DataFrame(
+            {"probability": probability, "chi2": fits / len(self._observed)} | {name: values[name] for name in names}
+        )
+        return table[table["probability"] > 0.0].sort_values("probability", ascending=False, ignore_index=True)
+
+    def sentences(self) -> list[str]:
+        """The posterior of the subject's parameters in plain words, and whether to trust it."""
+        if not len(self.draws):
+            return [self.reason]
+        lines = []
+        for name in self.draws.columns:
+            if name in ("x0", "y0", "vx0", "step_length"):
+                continue
+            quantity, (low, high) = QUANTITIES[name], self.quantile(name, [0.025, 0.975])
+            lines.append(
+                f"{quantity.heading} ({quantity.symbol}): {self.mean(name):.5g} {quantity.unit}, with probability "
+                f"0.95 between {low:.5g} and {high:.5g}."
+            )
+        doubt = "" if self.accepted else f" Do not trust this posterior. {self.reason}"
+        return [*lines, f"Best fit: chi-square of {self.chi2:.3g} a sample.{doubt}"]
+
+
+def posterior(
+    recordings: ArrayLike,
+    channels: Sequence[str],
+    *,
+    noise: Mapping[str, float],
+    population: Population | None = None,
+    known: Mapping[str, float] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    settings: RecordingSettings | None = None,
+) -> Posterior | list[Posterior]:
+    """Draws all that a recording with noise tells of a walker, exactly.
+
+    The prior is that of a population: uniform in its ranges, position, speed and step length redrawn until the walker
+    walks. The first call makes walks of that prior, which takes some seconds, or half a minute where noise is large;
+    further calls with the same population and channels use them again.
+
+    Args:
+        recordings: one recording [channels, samples] or several [n, channels, samples], SI units.
+        channels: their names, see `gait.simulation.channels.CHANNELS`.
+        noise: standard deviation of the noise of each channel, in its unit, independent in all samples.
+        population: ranges of the parameters; by default the paper's. Legs are equal unless stiffness_right or
+            rest_length_right is among them.
+        known: parameters that are known beside the recording, by name: exactly, or as a measurement with the standard
+            deviation that `noise` has for the name. They hold for all the recordings.
+        draws: number of draws.
+        seed: key of all random numbers.
+        settings: duration, interval and gravity of the recordings; by default the paper's.
+
+    Returns:
+        `Posterior`, or a list of them for several recordings.
+
+    Raises:
+        InputError: if shapes or names do not fit, numbers are missing, or a level of noise is missing or not positive.
+
+    Source: docs/noise.md.
+    """
+    check_seed(seed)
+    if not (isinstance(draws, int | np.integer) and draws >= 1):
+        raise InputError(f"The number of draws is a whole number of at least 1. Received: draws={draws!r}.")
+    population = population or Population()
+    problem = _problem(tuple(channels), noise, population, dict(known or {}), settings or RecordingSettings())
+    observed, single = _outputs(recordings, problem, dict(known or {}))
+    found = list(posteriors(problem, observed, noise, draws=int(draws), seed=seed))
+    return found[0] if single else found
+
+
+def posteriors(
+    walker: Walker, observed: np.ndarray, noise: Mapping[str, float], *, draws: int = DRAWS, seed: int = 0
+) -> Iterator[Posterior]:
+    """Yields the posterior of each recording, as `posterior` does, one after the other.
+
+    Args:
+        walker: the unknowns of the recorded walkers, without what is not learned yet.
+        observed: recordings in the order of the outputs of its forward model, shape [n, outputs].
+        noise: see `ForwardModel.noise_sd`.
+        draws: number of draws.
+        seed: key of all random numbers.
+    """
+    sd = walker.model.noise_sd(noise)
+    learned, bank = prior_bank(walker, observed, sd, seed)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(observed), _BATCH):
+            batch = observed[start : start + _BATCH]
+            fits = bank.log_fit(batch, sd)
+            jobs = [
+                pool.submit(_one, learned, bank, row, sd, fit, draws, np.random.default_rng((seed, start + number)))
+                for number, (row, fit) in enumerate(zip(batch, fits, strict=True))
+            ]
+            for job in jobs:
+                yield job.result()
+
+
+def _one(
+    walker: Walker, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, draws: int,
+    generator: np.random.Generator,
+) -> Posterior:  # fmt: skip
+    found = sample(walker, bank, observed, sd, log_fit, draws, generator)
+    best = {name: float(column[0]) for name, column in walker.values(found.best[None]).items()}
+    chi2, reason, weights = found.misfit / len(observed), found.reason, found.weights
+    table = _table(walker, found.coordinates, generator)
+    if not found.fits:
+        fit = ", ".join(f"{QUANTITIES[name].symbol} {value:.5g}" for name, value in best.items())
+        table, weights = table.iloc[:0], weights[:0]
+        reason = (
+            f"No walker of the prior was found that fits: chi-square is {chi2:.3g} a sample at best, with {fit}. "
+            "Check channels, units, noise and ranges."
+        )
+    return Posterior(
+        draws=table,
+        weights=weights,
+        ess=found.effective if found.fits else 0.0,
+        log_evidence=found.log_evidence,
+        log_evidence_error=found.error,
+        chi2=chi2,
+        best=best,
+        accepted=found.fits and not reason,
+        reason=reason,
+        method=found.method,
+        _walker=walker,
+        _sample=found,
+        _observed=observed,
+        _sd=sd,
+    )
+
+
+def _table(walker: Walker, coordinates: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+    """All parameters and ratios of draws. Mass and stiffness are drawn given their ratios where only these are known."""
+    values = walker.values(coordinates)
+    ratios = {name: f"{name}_to_mass" for name in walker.stiffnesses}
+    if not walker.sized:
+        given = np.stack([values[ratio] for ratio in ratios.values()], axis=1)
+        possible = np.isfinite(walker.ratio_posterior.mean("mass", given))
+        for name in walker.ratio_posterior.targets:
+            values[name] = np.full(len(coordinates), np.nan)
+        if possible.any():
+            for name, drawn in walker.ratio_posterior.draw(given[possible], 1, generator).items():
+                values[name][possible] = drawn[:, 0]
+    for name, ratio in ratios.items():
+        if name not in values:
+            values[name] = values[ratio] * values["mass"]
+        if ratio not in values:
+            values[ratio] = values[name] / values["mass"]
+    return pd.DataFrame({name: values[name] for name in (*walker.model.unknowns, *ratios.values())})
+
+
+# What is given ---------------------------------------------------------------------------------
+
+
+def _problem(
+    channels: tuple[str, ...], noise: Mapping[str, float], population: Population, known: dict[str, float],
+    settings: RecordingSettings,
+) -> Walker:  # fmt: skip
+    unknowns = (*NAMES, *(name for name in OPTIONAL if name in population.priors))
+    strange = [name for name in known if name not in unknowns]
+    if strange:
+        raise InputError(
+            f"Known parameters are any of {', '.join(unknowns)}. Received: {', '.join(strange)}. "
+            "Other legs or gravity need a range in the population."
+        )
+    measured = tuple(name for name in known if name in noise)
+    model = ForwardModel(channels, measured, population.priors, settings, unknowns)
+    exact = {name: float(value) for name, value in known.items() if name not in noise}
+    for name, value in exact.items():
+        prior = model.prior(name)
+        if not prior.low <= value <= prior.high:
+            raise InputError(
+                f"What is known has to be possible: {name} lies between {prior.low:g} and {prior.high:g} "
+                f"{QUANTITIES[name].unit} in this population. Received: {value:g}. Widen its range."
+            )
+    model.noise_sd(noise)
+    return Walker(model, exact)
+
+
+def _outputs(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]) -> tuple[np.ndarray, bool]:
+    """Recordings as outputs of the forward model, shape [n, outputs]; and whether it was a single one."""
+    model = walker.model
+    given, shape = np.asarray(recordings, float), (len(model.channels), model.settings.times.size)
+    if given.ndim not in (2, 3) or given.shape[-2:] != shape:
+        raise InputError(
+            f"A recording has the shape {list(shape)}: {shape[0]} channels ({', '.join(model.channels)}) and {shape[1]} "
+            f"samples, one every {model.settings.interval:g} s for {model.settings.duration:g} s. "
+            f"Received: shape {list(given.shape)}. State another length with "
+            "settings=RecordingSettings(duration=…, interval=…)."
+        )
+    bad = int(np.count_nonzero(~np.isfinite(given)))
+    if bad:
+        raise InputError(f"A recording has to be complete. Received: {bad} samples that are no numbers. Fill the gaps.")
+    rows = given.reshape(-1, shape[0] * shape[1])
+    once = [np.full((len(rows), 1), float(known[name])) for name in model.measured]
+    return np.concatenate([rows, *once], axis=1), given.ndim == 2
+
+
+# The bank ------------------------------------------------------------------------------------
+
+
+def prior_bank(walker: Walker, observed: np.ndarray, sd: np.ndarray, seed: int) -> tuple[Walker, Bank]:
+    """Walks of the prior, as many as the noise needs, and the walker with its probability of walking."""
+    small, large = BANK_SIZES
+    learned, bank = _bank(_Key(walker), small, seed)
+    some = bank.log_fit(observed[:_BATCH], sd)
+    temperatures = [bank.temperature(fit, 0.005 * len(bank)) for fit in some]
+    if min(temperatures) >= _SMALL_NOISE:
+        return learned, bank
+    return _bank(_Key(walker), large, seed)
+
+
+class _Key:
+    """A walker as a key of a cache: equal to others of the same model and knowledge."""
+
+    def __init__(self, walker: Walker):
+        self.walker = walker
+        model = walker.model
+        priors = {name: model.prior(name) for name in model.unknowns}
+        self._text = repr((model.channels, model.measured, priors, model.settings, sorted(walker.known.items())))
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._text == other._text
+
+
+@functools.lru_cache(maxsize=2)
+def _bank(key: _Key, size: int, seed: int) -> tuple[Walker, Bank]:
+    bank = Bank.of(key.walker, size, seed)
+    learned = key.walker.learned(bank.drawn, bank.sound)
+    return learned, bank.weighted(learned)
