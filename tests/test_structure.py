@@ -34,7 +34,7 @@ INSIDE = {
     "inference": [
         "estimated_ratio", "ratio", "problem", "bank", "kernels", "importance", "walking", "walker", "posterior",
     ],
-    "limits": ["ceilings", "analysis", "design"],
+    "limits": ["ceilings", "additional", "noise", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "sampled", "calibration"],
     "report": [
         "style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery", "predictions",
@@ -48,7 +48,7 @@ LIBRARIES = {
     "keras": {"training"},
     "matplotlib": {"report"},
     "distributed": {"data/cluster.py"},
-    "tqdm": {"data", "identifiability/inputs.py"},
+    "tqdm": {"data", "identifiability/inputs.py", "limits/noise.py"},
     "absl": {"scripting.py"},
     "lazy_loader": {"__init__.py", "data/__init__.py", "training/__init__.py"},
 }

@@ -102,6 +102,7 @@ class Bank:
         Returns:
             At least 1.
         """
+
         def surplus(log_temperature: float) -> float:
             return np.log(effective(self.log_weight + log_fit / np.exp(log_temperature)) / enough)
 

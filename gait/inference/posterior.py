@@ -75,7 +75,7 @@ class Posterior:
             if found is not None:
                 return np.asarray(found)
         raise InputError(
-            f"A posterior tells of {', '.join(self.draws)} and what follows from them. Received: {name!r}."
+            f"A posterior tells of {', '.join(map(str, self.draws))} and what follows from them. Received: {name!r}."
         )
 
     def mean(self, name: str) -> float:
@@ -108,9 +108,7 @@ class Posterior:
     def summary(self) -> pd.DataFrame:
         """Mean, standard deviation and the quantiles 0.025, 0.25, 0.5, 0.75 and 0.975 of each column of `draws`."""
         levels = [0.025, 0.25, 0.5, 0.75, 0.975]
-        rows = {
-            name: [self.mean(name), self.sd(name), *self.quantile(name, levels)] for name in self.draws.columns
-        }
+        rows = {name: [self.mean(name), self.sd(name), *self.quantile(name, levels)] for name in self.draws.columns}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", *(f"{q:g}" for q in levels)])
 
     @functools.cached_property
@@ -194,7 +192,7 @@ def posterior(
     Source: docs/noise.md.
     """
     check_seed(seed)
-    if not (isinstance(draws, int | np.integer) and draws >= 1):
+    if draws < 1:
         raise InputError(f"The number of draws is a whole number of at least 1. Received: draws={draws!r}.")
     population = population or Population()
     problem = _problem(tuple(channels), noise, population, dict(known or {}), settings or RecordingSettings())
@@ -263,7 +261,7 @@ def _one(
 
 
 def _table(walker: Walker, coordinates: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
-    """All parameters and ratios of draws. Mass and stiffness are drawn given their ratios where only these are known."""
+    """All parameters and ratios of draws; mass and stiffness are drawn where only their ratios are known."""
     values = walker.values(coordinates)
     ratios = {name: f"{name}_to_mass" for name in walker.stiffnesses}
     if not walker.sized:
@@ -316,8 +314,8 @@ def _outputs(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]) 
     given, shape = np.asarray(recordings, float), (len(model.channels), model.settings.times.size)
     if given.ndim not in (2, 3) or given.shape[-2:] != shape:
         raise InputError(
-            f"A recording has the shape {list(shape)}: {shape[0]} channels ({', '.join(model.channels)}) and {shape[1]} "
-            f"samples, one every {model.settings.interval:g} s for {model.settings.duration:g} s. "
+            f"A recording has the shape {list(shape)}: {shape[0]} channels ({', '.join(model.channels)}) and "
+            f"{shape[1]} samples, one every {model.settings.interval:g} s for {model.settings.duration:g} s. "
             f"Received: shape {list(given.shape)}. State another length with "
             "settings=RecordingSettings(duration=…, interval=…)."
         )

@@ -1,8 +1,8 @@
 """Probability that a subject's drawn circumstances make it walk.
 
-Populations redraw the circumstances of a walker until it walks, never the subject. So for given subject parameters s the
-circumstances c are uniform among those that walk: p(c | s) = 1 / (V P(walk | s)), with the volume V of their box. Whoever
-writes down the density of a walker needs P(walk | s).
+Populations redraw the circumstances of a walker until it walks, never the subject. So for given subject parameters s
+the circumstances c are uniform among those that walk: p(c | s) = 1 / (V P(walk | s)), with the volume V of their box.
+Whoever writes down the density of a walker needs P(walk | s).
 """
 
 from __future__ import annotations

@@ -13,47 +13,26 @@ from gait.identifiability.analysis import analyse
 from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed, rounded
 from gait.inference.ratio import RatioPosterior
+from gait.limits.additional import ACCURACY, AdditionalMeasurement, additional_measurements
 from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_name, ratio_posterior_of
+from gait.limits.noise import WALKERS, NoiseStudy, in_noise, noisy_ceiling, products, quantity, study_noise
 from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive, determined
 from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings, Walks
 from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
 
-POINTS, POINTS_OF_ADDITIONS = 24, 10
-"""Walkers at which derivatives are taken: for the scenario itself, and for each additional measurement."""
+POINTS = 24
+"""Walkers at which derivatives are taken."""
 FITS = 48
 """Fits that look for another walker with the same recording. Additional measurements need none: they only add."""
-ACCURACY = 1e-8
-"""Relative accuracy of the compiled engine over 15 s, as tests against the reference have it. Its error changes
-smoothly with the walker, so that it cannot be measured from recordings alone."""
 LOCAL = (
     "With noise these are local bounds. No estimator does better, but the best possible one may do far worse, "
-    "above all where the noise exceeds a few centimetres."
+    "above all where the noise exceeds a few centimetres. Leave out --quick for the exact limits."
 )
-"""Caution about all numbers under noise."""
+"""Caution about numbers under noise that do not come from posteriors."""
 _TWINS_INTERVAL = 0.02  # s
-_ADDITIONS = (
-    ("the body mass", (), ("mass",)),
-    ("the vertical ground reaction force in newtons", ("fy",), ()),
-    ("the forward ground reaction force in newtons", ("fx",), ()),
-    ("the acceleration of the centre of mass", ("ax", "ay"), ()),
-    ("the ground reaction force in body weights", ("fx_bw", "fy_bw"), ()),
-    ("the length of the stance leg", ("leg_length",), ()),
-)
-"""What could be measured in addition: in words, as channels, and as parameters that are measured once."""
-
-
-@dataclasses.dataclass(frozen=True)
-class AdditionalMeasurement:
-    """Effect of one more measurement.
-
-    Attributes:
-        measurement: what would be measured, in words.
-        recovers: names of the quantities that could be known with it and cannot be known without.
-    """
-
-    measurement: str
-    recovers: tuple[str, ...]
+_LOST = 0.5
+"""R² of the best possible estimator below which the noise has taken a quantity."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +48,8 @@ class ScenarioAnalysis:
         ratio_posterior: posterior of mass and stiffnesses given their ratios, if the common size of mass and
             stiffnesses is all that cannot be known, else None.
         seed: key of the walkers at which derivatives are taken.
+        noise_study: posteriors of noisy recordings, on which the ceilings rest; None without noise, or if they are
+            local bounds.
     """
 
     scenario: Scenario
@@ -78,12 +59,13 @@ class ScenarioAnalysis:
     ceilings: dict[str, Ceiling]
     ratio_posterior: RatioPosterior | None
     seed: int
+    noise_study: NoiseStudy | None = None
 
     @functools.cached_property
     def additional_measurements(self) -> tuple[AdditionalMeasurement, ...]:
         """Measurements that would help and measurements that would not; none if nothing more has to be measured."""
         missing = self._with(Identifiability.COMBINATION, Identifiability.DEAD)
-        return _additional_measurements(self.model, missing, self.seed)
+        return additional_measurements(self.model, missing, self.seed)
 
     @functools.cached_property
     def twins(self) -> Walks | None:
@@ -94,14 +76,28 @@ class ScenarioAnalysis:
     @property
     def known_combinations(self) -> list[str]:
         """Combinations of the walker's own unknowns that can be known, in the given noise if there is one."""
-        return self.report.combinations_with(*self._own_symbols)
+        return [text for text in self.structural_combinations if text not in self.lost_combinations]
+
+    @property
+    def structural_combinations(self) -> list[str]:
+        """Combinations of the walker's own unknowns that could be known without noise."""
+        return self.report.combinations_without_noise_with(*self._own_symbols)
+
+    @property
+    def lost_combinations(self) -> list[str]:
+        """Those of the structural combinations that the noise takes: the best possible R² is below 0.5."""
+        if self.noise_study is not None:
+            ceilings = self.noise_study.ceilings
+            return [text for text in self.structural_combinations if ceilings[text].r2 < _LOST]
+        lost = _symbols(self._with(Identifiability.LOST))
+        return [text for text in self.structural_combinations if text in lost]
 
     @property
     def combinations(self) -> str:
         """Combinations of the walker's own unknowns that can be known, as text."""
-        if self.report.combinations is None:
+        if self.report.combinations_without_noise is None:
             return "no product of powers of the unknowns"
-        return listed(self.known_combinations)
+        return listed(self.known_combinations) or "nothing"
 
     @property
     def advice(self) -> str:
@@ -144,9 +140,17 @@ class ScenarioAnalysis:
 
     def headline(self) -> str:
         """The combinations that can be known of the walker, in one sentence."""
-        noise = self.scenario.noise
-        given = "" if noise is None else f" with noise of {noise_in_words(noise)},"
-        return f"From {listed(self.scenario.sources)}{given} any estimator can know of the walker: {self.combinations}."
+        sources, noise = listed(self.scenario.sources), self.scenario.noise
+        if noise is None:
+            return f"From {sources} any estimator can know of the walker: {self.combinations}."
+        given = f"with noise of {noise_in_words(noise)}"
+        if not self.lost_combinations:
+            return f"From {sources} {given}, any estimator can know of the walker: {self.combinations}."
+        left = f"{listed(self.known_combinations)} only" if self.known_combinations else "none of them"
+        return (
+            f"From {sources} any estimator can know of the walker {listed(self.structural_combinations)} in principle; "
+            f"{given}, {left}."
+        )
 
     def measurements(self) -> list[str]:
         """Measurements that would help, and those that would not, a sentence each."""
@@ -160,12 +164,18 @@ class ScenarioAnalysis:
 
     def summary(self) -> list[str]:
         """The main findings in plain words: combinations, ceilings and what to measure, a short sentence each."""
-        lines, most = [self.headline()], "" if self.scenario.noise is None else "at most "
+        lines, most = [self.headline()], "" if self.scenario.noise is None or self.noise_study else "at most "
         for name, ceiling in self.ceilings.items():
             quantity = QUANTITIES[name]
+            heading = f"Highest possible R² of {quantity.label} ({quantity.symbol})"
+            if self.noise_study is not None:
+                lines.append(f"{heading}: {in_noise(name, ceiling, self.noise_study)}")
+                continue
             error = f", error at least {rounded(ceiling.rmse, 3)} {quantity.unit}" if ceiling.rmse else ""
-            lines.append(f"Highest possible R² of {quantity.label} ({quantity.symbol}): {most}{ceiling.r2:.4f}{error}.")
-        if self.scenario.noise is not None:
+            lines.append(f"{heading}: {most}{ceiling.r2:.4f}{error}.")
+        if self.noise_study is not None:
+            lines += self.noise_study.sentences()
+        elif self.scenario.noise is not None:
             lines.append(LOCAL)
         return lines + self.measurements()
 
@@ -200,16 +210,23 @@ class ScenarioAnalysis:
                     "unit": QUANTITIES[name].unit,
                     "verdict": str(self.identifiability[name]),
                     "ceiling_r2": ceiling.r2,
+                    "ceiling_r2_error": ceiling.error,
+                    "local_ceiling_r2": ceiling.local_r2,
                     "ceiling_rmse": ceiling.rmse,
                     "reason": ceiling.reason,
                 }
                 for name, ceiling in self.ceilings.items()
             },
             "combinations": report.combinations_without_noise,
-            "combinations_under_noise": None if noise is None else report.combinations,
+            "combinations_under_noise": None if noise is None else self._under_noise(),
+            "noise_study": None if self.noise_study is None else self.noise_study.to_dict(),
             "remedies": [dataclasses.asdict(added) for added in self.additional_measurements],
             "analysis": report.to_dict(),
         }
+
+    def _under_noise(self) -> list[str] | None:
+        found = self.report.combinations_without_noise
+        return None if found is None else [text for text in found if text not in self.lost_combinations]
 
     @property
     def _own_symbols(self) -> list[str]:
@@ -242,6 +259,8 @@ def analyse_scenario(
     quantities: Sequence[str] = (),
     seed: int = 0,
     fits: int = FITS,
+    walkers: int = WALKERS,
+    progress: str = "",
 ) -> ScenarioAnalysis:
     """Finds out what any estimator can know of walkers in a scenario, and what to measure in addition.
 
@@ -254,6 +273,9 @@ def analyse_scenario(
         seed: key of the walkers at which derivatives are taken.
         fits: number of fits that look for another walker with the same recording; 0 for no search, which is quicker
             and leaves the ceilings as they are.
+        walkers: with noise, number of fresh walkers whose posteriors give the ceilings; 0 for local bounds, which
+            are quick and can promise far too much.
+        progress: what to write before a bar of their progress; empty for none.
 
     Raises:
         InputError: if the noise does not fit the scenario, a quantity does not follow from the unknowns, or too
@@ -266,14 +288,28 @@ def analyse_scenario(
     report = _report(model, scenario.noise, seed, fits)
     posterior = ratio_posterior_of({name: model.prior(name) for name in unknowns}, report)
     found = {name: identifiability_of(name, report, unknowns) for name in names}
+    ceilings = {name: ceiling_of(name, report, unknowns, posterior) for name in names}
+    study = None
+    if scenario.noise is not None and walkers:
+        combinations = products(unknowns, report)
+        study = study_noise(
+            model, scenario.noise, {name: quantity(name) for name in names} | combinations,
+            walkers=walkers, seed=seed, progress=progress,
+        )  # fmt: skip
+        ceilings = {name: noisy_ceiling(name, ceilings[name], study) for name in names}
+        for name in names:
+            if found[name] in (Identifiability.RECOVERABLE, Identifiability.LOST):
+                lost = study.ceilings[name].r2 < _LOST
+                found[name] = Identifiability.LOST if lost else Identifiability.RECOVERABLE
     return ScenarioAnalysis(
         scenario=scenario,
         model=model,
         report=report,
         identifiability=found,
-        ceilings={name: ceiling_of(name, report, unknowns, posterior) for name in names},
+        ceilings=ceilings,
         ratio_posterior=posterior,
         seed=seed,
+        noise_study=study,
     )
 
 
@@ -298,33 +334,3 @@ def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int, f
         model.outputs, points, model.symbols,
         noise=sd, prior_sd=model.prior_sd, ranges=model.ranges, accuracy=ACCURACY, fits=fits, seed=seed,
     )  # fmt: skip
-
-
-def _additional_measurements(
-    model: ForwardModel, missing: Sequence[str], seed: int
-) -> tuple[AdditionalMeasurement, ...]:
-    """Finds the effect of each additional measurement on the missing quantities, without noise.
-
-    Measurements that are made anyway are left out, and so is more of what helps already.
-    """
-    found: list[AdditionalMeasurement] = []
-    known: dict = {}  # the same walkers, of whom more and more is measured
-    helpful: list[tuple[str, ...]] = []
-    for words, channels, measured in _ADDITIONS if missing else ():
-        added = tuple(name for name in channels if name not in model.channels)
-        once = tuple(name for name in measured if name not in model.measured)
-        if not (added or once) or any(set(fewer) <= set(channels) for fewer in helpful):
-            continue
-        more = dataclasses.replace(model, channels=model.channels + added, measured=model.measured + once)
-        points = more.draw(POINTS_OF_ADDITIONS, np.random.default_rng(seed))
-        report = analyse(
-            functools.partial(more.outputs, known=known), points, more.symbols,
-            prior_sd=more.prior_sd, accuracy=ACCURACY, fits=0, seed=seed,
-        )  # fmt: skip
-        recovered = tuple(
-            name for name in missing if identifiability_of(name, report, model.unknowns) == Identifiability.RECOVERABLE
-        )
-        found.append(AdditionalMeasurement(words, recovered))
-        if recovered and channels:
-            helpful.append(channels)
-    return tuple(found)

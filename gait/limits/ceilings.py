@@ -29,11 +29,15 @@ class Ceiling:
         r2: largest possible coefficient of determination.
         rmse: smallest possible root mean square error, in the quantity's unit.
         reason: why it is no better, in a sentence or two.
+        error: standard error of `r2` if it is the mean over fresh walkers, else None.
+        local_r2: local bound in the given noise, which can promise far too much; None without noise.
     """
 
     r2: float
     rmse: float
     reason: str
+    error: float | None = None
+    local_r2: float | None = None
 
     @property
     def recoverable(self) -> bool:

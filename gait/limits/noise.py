@@ -1,0 +1,339 @@
+"""Highest possible R² under noise, from the exact posteriors of fresh walkers.
+
+S = 1 - E[Var(quantity | recording)] / Var(quantity), with the expectation over walkers of the prior and their noise. A
+local bound of Cramér and Rao cannot replace it: under noise of some centimetres many different walkers fit one
+recording.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gait.identifiability.findings import Report
+from gait.identifiability.wording import rounded
+from gait.inference.kernels import derivatives
+from gait.inference.posterior import posteriors
+from gait.inference.ratio import STIFFNESSES
+from gait.inference.walker import Walker
+from gait.limits.ceilings import Ceiling
+from gait.parameters import QUANTITIES, derive, draw, named, stream
+from gait.simulation.forward_model import ForwardModel
+from gait.streams import redraw_interval
+
+WALKERS = 64
+"""Fresh walkers whose posteriors are averaged, by default."""
+Quantities = Mapping[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]
+"""Functions of a walker's parameters by name, shape [n] each, under the name of each quantity."""
+_PRIOR_DRAWS = 2**17
+_STREAM = 71  # of the random streams of fresh walkers
+_PRIOR_STREAM = 72
+_ELSEWHERE, _SHARE = 4.0, 0.05
+"""A walker has a twin if so much of its posterior lies so many local standard deviations away from it."""
+_ALIKE = 2.0  # standard deviations of the noise between two recordings: they are confused in one case of six
+_COMPARED = 48  # draws of each posterior that are compared with the walker
+
+
+@dataclasses.dataclass(frozen=True)
+class NoisyCeiling:
+    """Highest possible R² of one quantity in a given noise.
+
+    Attributes:
+        r2: mean over the walkers.
+        error: its standard error.
+        low, high: bounds on `r2` if some walkers could not be done; else equal to it.
+        twins: number of walkers with a part of their posterior far from the truth; None where this is not defined.
+        local_sd: standard deviation of the posterior if there were no other solution than that near the truth, median
+            over the walkers; None likewise.
+    """
+
+    r2: float
+    error: float
+    low: float
+    high: float
+    twins: int | None = None
+    local_sd: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseStudy:
+    """Posteriors of fresh walkers in a given noise; made by `study_noise`.
+
+    Attributes:
+        ceilings: `NoisyCeiling` of each quantity.
+        walkers: number of walkers.
+        undone: how many of them have a posterior that failed its own checks.
+        effective: median of the effective draws of a posterior.
+        methods: how posteriors were made, with the number of walkers.
+        pair: two walkers that the noise can hardly tell apart, shape [2, p] in the order of the model's unknowns;
+            None if all posteriors are narrow.
+        separation: distance of their recordings, in standard deviations of the noise.
+        seed: key of the walkers.
+    """
+
+    ceilings: dict[str, NoisyCeiling]
+    walkers: int
+    undone: int
+    effective: float
+    methods: dict[str, int]
+    pair: np.ndarray | None
+    separation: float
+    seed: int
+
+    def sentences(self) -> list[str]:
+        """What the numbers rest on, in words."""
+        lines = [
+            f"These limits are means over the exact posteriors of {self.walkers} fresh walkers (seed {self.seed}), with "
+            "their standard errors."
+        ]
+        if self.undone:
+            lines.append(
+                f"{self.undone} of {self.walkers} walkers could not be done: at worst nothing is known of them, at "
+                "best everything."
+            )
+        return lines
+
+    def to_dict(self) -> dict:
+        """All attributes as numbers and text, for JSON."""
+        return dataclasses.asdict(self) | {"pair": None if self.pair is None else self.pair.tolist()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping) -> NoiseStudy:
+        """What `to_dict` has written."""
+        pair = None if content["pair"] is None else np.array(content["pair"])
+        ceilings = {name: NoisyCeiling(**entry) for name, entry in content["ceilings"].items()}
+        return cls(**{**content, "ceilings": ceilings, "pair": pair})
+
+
+def quantity(name: str) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """A quantity of `gait.parameters.QUANTITIES` as a function of parameters by name."""
+
+    def of(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        found = derive(name, parameters)
+        if found is None:
+            raise ValueError(f"{name} does not follow from {', '.join(parameters)}")
+        return np.asarray(found)
+
+    return of
+
+
+def key_of(model: ForwardModel, noise: Mapping[str, float], quantities: Quantities, walkers: int, seed: int) -> str:
+    """A short text that differs whenever the result of `study_noise` would."""
+    priors = {name: model.prior(name) for name in model.unknowns}
+    text = repr((
+        model.channels, model.measured, priors, model.settings, sorted(noise.items()), sorted(quantities), walkers, seed
+    ))  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def study_noise(
+    model: ForwardModel,
+    noise: Mapping[str, float],
+    quantities: Quantities,
+    *,
+    walkers: int = WALKERS,
+    seed: int = 0,
+    progress: str = "",
+) -> NoiseStudy:
+    """Finds the highest possible R² of quantities from noisy recordings of fresh walkers.
+
+    Args:
+        model: forward model of the recordings.
+        noise: standard deviation of each channel and measured parameter, in its unit.
+        quantities: functions of the parameters.
+        walkers: number of walkers, each with one recording.
+        seed: key of the walkers, their noise and their posteriors.
+        progress: what to write before a bar of progress; empty for none.
+
+    Raises:
+        InputError: if the noise does not fit the model, or a walker does not walk.
+    """
+    sd = model.noise_sd(noise)
+    generator = np.random.default_rng((seed, _STREAM))
+    theta = model.draw(walkers, generator)
+    observed = model.outputs(theta)
+    observed = observed + sd * generator.standard_normal(observed.shape)
+    spread = {name: _prior_variance(model, of) for name, of in quantities.items()}
+    truth = {name: of(named(model.unknowns, theta)) for name, of in quantities.items()}
+    local = _local_sd(Walker(model, {}), theta, sd, quantities)
+    variance = {name: np.full(walkers, np.nan) for name in quantities}
+    far = {name: np.zeros(walkers, bool) for name in quantities}
+    done, effective, methods = np.zeros(walkers, bool), np.zeros(walkers), dict[str, int]()
+    pair, separation, widest = None, math.nan, 0.0
+    found = posteriors(Walker(model, {}), observed, noise, seed=seed)
+    for number, posterior in enumerate(_with_bar(found, walkers, progress)):
+        done[number], effective[number] = posterior.accepted, posterior.ess
+        methods[posterior.method] = methods.get(posterior.method, 0) + 1
+        if not len(posterior.draws):
+            continue
+        parameters = {str(name): posterior.draws[name].to_numpy() for name in posterior.draws}
+        for name, of in quantities.items():
+            values = of(parameters)
+            mean = posterior.weights @ values
+            variance[name][number] = posterior.weights @ (values - mean) ** 2
+            away = np.abs(values - truth[name][number]) > _ELSEWHERE * local[name][number]
+            far[name][number] = posterior.weights @ away > _SHARE
+        other = _alike(model, theta[number], posterior, sd) if posterior.accepted else None
+        if other is not None and other[2] > widest:
+            pair, separation, widest = np.stack([theta[number], other[0]]), other[1], other[2]
+    return NoiseStudy(
+        ceilings={
+            name: _ceiling(variance[name], done, spread[name], far[name], local[name]) for name in quantities
+        },
+        walkers=walkers,
+        undone=int(np.sum(~done)),
+        effective=float(np.median(effective)),
+        methods=methods,
+        pair=pair,
+        separation=separation,
+        seed=seed,
+    )  # fmt: skip
+
+
+def _with_bar(found, count: int, title: str):
+    if not title:
+        return found
+    from tqdm import tqdm  # loads slowly for those who need no bar
+
+    return tqdm(found, title, count, unit=" walkers", mininterval=redraw_interval(), leave=False)
+
+
+def _ceiling(variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndarray, local: np.ndarray) -> NoisyCeiling:
+    """Mean over the walkers. Those that could not be done know nothing at worst, and everything at best."""
+    share = variance / spread  # of a single recording it may exceed 1
+    sound = done & np.isfinite(share)
+    known, count = share[sound], len(share)
+    if not len(known):
+        return NoisyCeiling(math.nan, math.nan, 0.0, 1.0)
+    left = float(np.mean(np.where(np.isfinite(share), share, 1.0)))
+    error = float(np.std(known, ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan
+    undone = count - len(known)
+    low, high = 1.0 - (known.sum() + undone) / count, 1.0 - known.sum() / count
+    defined = bool(np.isfinite(local).all())
+    return NoisyCeiling(
+        r2=1.0 - left,
+        error=error,
+        low=float(low) if undone else 1.0 - left,
+        high=float(high) if undone else 1.0 - left,
+        twins=int(np.sum(far & sound)) if defined else None,
+        local_sd=float(np.median(local)) if defined else None,
+    )
+
+
+def _prior_variance(model: ForwardModel, of: Callable[[Mapping[str, np.ndarray]], np.ndarray]) -> float:
+    priors = {name: model.prior(name) for name in model.unknowns}
+    drawn = draw(model.unknowns, priors, _PRIOR_DRAWS, stream(0, _PRIOR_STREAM))
+    return float(np.var(of(named(model.unknowns, drawn))))
+
+
+def _local_sd(walker: Walker, theta: np.ndarray, sd: np.ndarray, quantities: Quantities) -> dict[str, np.ndarray]:
+    """Standard deviations of Laplace's approximation at the truth, shape [n] each.
+
+    NaN for quantities that the coordinates do not determine, as mass and stiffness where only k/m is known.
+    """
+    parameters = named(walker.model.unknowns, theta)
+    parameters |= {f"{name}_to_mass": parameters[name] / parameters["mass"] for name in walker.stiffnesses}
+    points = walker.coordinates_of(parameters)
+    slopes = derivatives(walker, points, walker.outputs(points)) / sd
+    covariance = np.linalg.inv(slopes @ slopes.transpose(0, 2, 1) + np.eye(walker.dimension))
+    step, found = 1e-6, {}
+    moved = [points + step * row for row in np.eye(walker.dimension)]
+    for name, of in quantities.items():
+        try:
+            base = of(walker.values(points))
+            gradient = np.stack([(of(walker.values(there)) - base) / step for there in moved], axis=1)
+        except (KeyError, ValueError):
+            found[name] = np.full(len(theta), np.nan)
+            continue
+        found[name] = np.sqrt(np.einsum("ni,nij,nj->n", gradient, covariance, gradient))
+    return found
+
+
+def _alike(model: ForwardModel, theta: np.ndarray, posterior, sd: np.ndarray) -> tuple[np.ndarray, float, float] | None:
+    """Among draws of a posterior, the walker most unlike the true one that its recording can be confused with.
+
+    Returns:
+        Its parameters [p], the distance of the two recordings in standard deviations of the noise, and the distance of
+        the two ratios k/m as a part of the prior's range; None if no draw is so near.
+    """
+    ratio = posterior.values("stiffness_to_mass")
+    own = theta[model.unknowns.index("stiffness")] / theta[model.unknowns.index("mass")]
+    away = np.where(posterior.weights > 0.0, np.abs(ratio - own), -1.0)
+    rows = np.argsort(-away)[:_COMPARED]
+    others = posterior.draws[list(model.unknowns)].to_numpy()[rows]
+    distance = np.linalg.norm((model.outputs(others) - model.outputs(theta[None])) / sd, axis=1)
+    near = np.flatnonzero(distance < _ALIKE)
+    if not len(near):
+        return None
+    first = near[0]
+    priors = model.prior("stiffness"), model.prior("mass")
+    width = priors[0].high / priors[1].low - priors[0].low / priors[1].high
+    return others[first], float(distance[first]), float(away[rows][first] / width)
+
+
+# Ceilings ------------------------------------------------------------------------------------
+
+
+def products(unknowns: tuple[str, ...], report: Report) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
+    """The combinations that can be known without noise as functions of the parameters, under their text."""
+    texts, exponents = report.combinations_without_noise, report.exponents_without_noise
+    if texts is None or exponents is None:
+        return {}
+
+    def product(powers: np.ndarray) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+        def of(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+            if "mass" not in parameters:  # the ratios are known, not the size: any size does
+                parameters = {**parameters, "mass": np.ones(())} | {
+                    name: parameters[f"{name}_to_mass"] for name in STIFFNESSES if f"{name}_to_mass" in parameters
+                }
+            factors = [parameters[name] ** int(e) for name, e in zip(unknowns, powers, strict=True) if e]
+            return np.prod(np.broadcast_arrays(*factors), axis=0)
+
+        return of
+
+    return {text: product(row) for text, row in zip(texts, exponents, strict=True)}
+
+
+def noisy_ceiling(name: str, local: Ceiling, study: NoiseStudy) -> Ceiling:
+    """The ceiling of a quantity from posteriors, beside its local bound."""
+    found = study.ceilings[name]
+    spread = local.rmse / math.sqrt(max(1.0 - local.r2, 1e-300)) if local.rmse else 0.0
+    reason = local.reason
+    if local.r2 - found.r2 > max(2.0 * found.error, 0.005):
+        reason = "In this noise, recordings of different walkers are confused with each other."
+    elif local.reason.startswith("The noise"):
+        reason = "The noise allows no more."
+    return Ceiling(found.r2, spread * math.sqrt(max(1.0 - found.r2, 0.0)), reason, found.error, local.r2)
+
+
+def in_noise(name: str, ceiling: Ceiling, study: NoiseStudy) -> str:
+    """The ceiling of a quantity under noise in words, to follow a colon."""
+    found, unit = study.ceilings[name], QUANTITIES[name].unit
+    error = f" ± {_digits(found.error)}" if np.isfinite(found.error) else ""
+    if study.undone and found.high - found.low > 0.01:
+        value = f"between {found.low:.2f} and {found.high:.2f}"
+    else:
+        value = f"{ceiling.r2:.{_places(found.error)}f}{error}"
+    text = f"{value}, error at least {rounded(ceiling.rmse, 3)} {unit}"
+    if ceiling.local_r2 is None or ceiling.local_r2 - found.r2 <= max(2.0 * found.error, 0.005):
+        return f"{text}."
+    text += f" (the local bound says {ceiling.local_r2:.4f})."
+    if found.twins and found.local_sd is not None:
+        have = "has a twin" if found.twins == 1 else "have twins"
+        text += (
+            f" Locally it is known to {rounded(found.local_sd, 2)} {unit}, but {found.twins} of {study.walkers} walkers "
+            f"{have} elsewhere."
+        )
+    return text
+
+
+def _places(error: float) -> int:
+    return 4 if not np.isfinite(error) or error < 0.0005 else 3 if error < 0.005 else 2
+
+
+def _digits(error: float) -> str:
+    return f"{error:.{_places(error)}f}" if error >= 0.00005 else "0.0001"
