@@ -26,15 +26,17 @@ class Bank:
         log_weight: logarithm of the prior density over the standard normal one, less that of the number of all draws,
             shape [b]: the sum of exp(log_weight) f over the bank estimates the mean of f over the prior. Zeros until
             the bank is `weighted`.
-        drawn, sound: all draws, shape [n, D], and which of them have outputs, shape [n].
+        size: number n of all draws, those without outputs included.
+        drawn, sound: all draws, shape [n, D], and which of them have outputs, shape [n]; None in a part of a bank.
     """
 
     coordinates: np.ndarray
     recordings: np.ndarray
     centre: np.ndarray
     log_weight: np.ndarray
-    drawn: np.ndarray
-    sound: np.ndarray
+    size: int
+    drawn: np.ndarray | None = None
+    sound: np.ndarray | None = None
 
     @classmethod
     def of(cls, problem: Problem, size: int, seed: int) -> Bank:
@@ -57,15 +59,26 @@ class Bank:
         assert centre is not None
         every, walked = np.concatenate(drawn), np.concatenate(sound)
         coordinates = every[walked]
-        return cls(coordinates, np.concatenate(recordings), centre, np.zeros(len(coordinates)), every, walked)
+        return cls(
+            coordinates, np.concatenate(recordings), centre, np.zeros(len(coordinates)), len(every), every, walked
+        )
 
     def weighted(self, problem: Problem) -> Bank:
         """The same bank with the weights that the model's prior gives it."""
-        weights = problem.log_weight(self.coordinates) - np.log(len(self.drawn))
+        weights = problem.log_weight(self.coordinates) - np.log(self.size)
         return dataclasses.replace(self, log_weight=weights)
 
     def __len__(self) -> int:
         return len(self.coordinates)
+
+    def halves(self) -> tuple[Bank, Bank]:
+        """Every other draw, and the rest: two independent banks of half the size."""
+        return self._half(0), self._half(1)
+
+    def _half(self, first: int) -> Bank:
+        rows = slice(first, None, 2)
+        weights = self.log_weight[rows] + np.log(2.0)
+        return Bank(self.coordinates[rows], self.recordings[rows], self.centre, weights, self.size // 2)
 
     def log_fit(self, observed: np.ndarray, sd: np.ndarray) -> np.ndarray:
         """Minus half the chi-square of recordings against every walk of the bank.

@@ -21,7 +21,7 @@ from scipy import special, stats
 
 from gait.inference.bank import Bank, effective
 from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, descend, systematic
-from gait.inference.problem import Problem, log_constant, log_prior, misfit
+from gait.inference.problem import Problem, log_constant, log_prior, log_standard_normal, misfit
 
 _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
@@ -34,6 +34,7 @@ _DEPTH = 12.0, 25.0  # of log masses below the heaviest kernel: of neighbourhood
 _GLOBAL = 0.15  # share of the first proposal in all others
 _MEMORY = 3  # rounds whose draws bear kernels
 _ROUNDS, _GOOD, _FAIR, _LONGER = 5, 0.4, 0.25, 4
+_LIGHT = 1.0  # log weights of the bank so far below a mean draw's are light
 _EFFORTS = (1, 3)  # factors of candidates or starts, in turn
 LEAST_EFFECTIVE = 100.0
 """Effective draws that a posterior needs."""
@@ -51,12 +52,14 @@ class Round:
         coordinates: shape [n, D].
         outputs: shape [n, outputs].
         misfit: their chi-square, shape [n]; infinite where there are no outputs.
+        mixture: the proposal.
         log_weights: posterior density over that of the proposal, shape [n], less `log_constant`.
     """
 
     coordinates: np.ndarray
     outputs: np.ndarray
     misfit: np.ndarray
+    mixture: Mixture
     log_weights: np.ndarray
 
     @classmethod
@@ -71,7 +74,7 @@ class Round:
         able = np.isfinite(fit)
         log_weights = np.full(count, -np.inf)
         log_weights[able] = log_prior(problem, drawn[able]) - 0.5 * fit[able] - mixture.log_density(drawn[able])
-        return cls(drawn, outputs, fit, log_weights)
+        return cls(drawn, outputs, fit, mixture, log_weights)
 
     @property
     def effective(self) -> float:
@@ -155,11 +158,15 @@ def sample(
     temperature = bank.temperature(log_fit, _SHARE * len(bank))
     if temperature <= _PRIOR[0] and effective(weights) >= _PRIOR[1]:
         return _from_bank(problem, bank, observed, sd, weights, temperature, count, generator)
+    # Kernels stand on draws of one half of the bank. The other half, which knows nothing of them, checks them: a draw
+    # weighed against kernels that stand on it would count for too little.
+    searched, reserve = bank.halves()
+    reserve_weights = reserve.log_weight + log_fit[1::2]
     found = None
     for effort in _EFFORTS:
-        first = _first_proposal(problem, bank, observed, sd, weights, log_fit, temperature, effort, generator)
+        first = _first_proposal(problem, searched, observed, sd, log_fit[::2], temperature, effort, generator)
         rounds = _rounds(problem, first, observed, sd, count, generator)
-        found = _judged(problem, bank, observed, sd, weights, temperature, rounds, count, generator)
+        found = _judged(problem, reserve, observed, sd, reserve_weights, temperature, rounds, count, generator)
         if found.fits and not found.reason:
             break
     assert found is not None
@@ -167,8 +174,8 @@ def sample(
 
 
 def _first_proposal(
-    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, weights: np.ndarray, log_fit: np.ndarray,
-    temperature: float, effort: int, generator: np.random.Generator,
+    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
+    effort: int, generator: np.random.Generator,
 ) -> Kernels:  # fmt: skip
     """Kernels that cover the posterior, from candidates of the bank at a temperature."""
     tempered = bank.log_weight + log_fit / temperature
@@ -228,43 +235,78 @@ def _from_bank(
         weights=np.full(count, 1.0 / count),
         effective=min(effective_draws, float(count)),
         log_evidence=float(special.logsumexp(log_weights)) + log_constant(sd),
-        error=relative_error(effective_draws, len(bank.drawn)),
+        error=relative_error(effective_draws, bank.size),
         best=best,
         misfit=fit,
-        method=f"{len(bank.drawn):,} walks of the prior, weighted",
+        method=f"{bank.size:,} walks of the prior, weighted",
         temperature=temperature,
         reason="",
         fits=_plausible(fit, observed, problem),
     )
 
 
+def _with_bank(
+    last: Round, bank: Bank, bank_weights: np.ndarray, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of the last round and of the bank as one sample from the mixture of both proposals.
+
+    Where the kernels have missed a part of the posterior, the bank stands in for it (balance heuristic; E. Veach,
+    L. Guibas, SIGGRAPH 1995, 419-428).
+
+    Args:
+        last: the round.
+        bank: draws of the prior of which the kernels know nothing.
+        bank_weights: their log weights as a sample of the posterior, shape [b].
+        generator: source of random numbers.
+
+    Returns:
+        Coordinates [n, D] and log weights [n], so that the sum of the weights estimates the evidence.
+    """
+    count, drawn = len(last.log_weights), bank.size
+    # Of light draws a few stand for all: each stays with a probability that its weight makes up for.
+    light = max(float(special.logsumexp(bank_weights)), last.log_evidence) - np.log(count) - _LIGHT
+    rows = np.flatnonzero(np.log(generator.random(len(bank_weights))) < bank_weights - light)
+    bank_weights = np.maximum(bank_weights[rows], light)
+    able = np.isfinite(last.log_weights)
+    points = np.concatenate([bank.coordinates[rows], last.coordinates[able]])
+    plain = np.concatenate([bank_weights + np.log(drawn), last.log_weights[able]])
+    ratio = last.mixture.log_density(points) - log_standard_normal(points)  # of the proposal to the prior's draws
+    # Both weights become posterior / (drawn prior + count proposal).
+    share = -np.logaddexp(np.log(drawn), np.log(count) + ratio)
+    share[len(rows) :] += ratio[len(rows) :]
+    return points, plain + share
+
+
 def _judged(
     problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, bank_weights: np.ndarray, temperature: float,
     rounds: list[Round], count: int, generator: np.random.Generator,
 ) -> Sample:  # fmt: skip
-    """The last round as a posterior, with a verdict on it."""
+    """The last round, with the bank, as a posterior, with a verdict on it."""
     last = rounds[-1]
     fits = np.concatenate([found.misfit for found in rounds])
     best = int(np.argmin(fits))
-    coordinates, weights, effective_draws = last.coordinates, np.zeros(len(last.log_weights)), last.effective
-    if effective_draws:
-        weights = np.exp(last.log_weights - last.log_weights.max())
-        weights /= weights.sum()
-    largest = float(weights.max())
-    if len(weights) > count:
-        chosen = systematic(weights, count, generator) if effective_draws else np.arange(count)
+    coordinates, log_weights = last.coordinates, last.log_weights - np.log(len(last.log_weights))
+    if temperature < _SHARP:
+        coordinates, log_weights = _with_bank(last, bank, bank_weights, generator)
+    effective_draws = effective(log_weights)
+    log_evidence = float(special.logsumexp(log_weights)) if effective_draws else -np.inf
+    weights = np.exp(log_weights - log_weights.max()) if effective_draws else np.ones(len(log_weights))
+    weights /= weights.sum()
+    largest, error = float(weights.max()), relative_error(effective_draws, len(weights))
+    if len(weights) != count:
+        chosen = systematic(weights, count, generator)
         coordinates, weights = coordinates[chosen], np.full(count, 1.0 / count)
     return Sample(
         coordinates=coordinates,
         weights=weights,
         effective=min(effective_draws, float(count)),
-        log_evidence=last.log_evidence + log_constant(sd),
-        error=last.error,
+        log_evidence=log_evidence + log_constant(sd),
+        error=error,
         best=np.concatenate([found.coordinates for found in rounds])[best],
         misfit=float(fits[best]),
         method=f"a mixture of local approximations, adapted in {len(rounds) - 1} rounds",
         temperature=temperature,
-        reason=_doubt(rounds, largest, bank, bank_weights),
+        reason=_doubt(rounds, (log_evidence, error, effective_draws), largest, bank, bank_weights),
         fits=_plausible(float(fits[best]), observed, problem),
     )
 
@@ -273,21 +315,31 @@ def _plausible(fit: float, observed: np.ndarray, problem: Problem) -> bool:
     return bool(stats.chi2.sf(fit, max(1, len(observed) - problem.dimension)) > _UNLIKELY)
 
 
-def _doubt(rounds: list[Round], largest: float, bank: Bank, bank_weights: np.ndarray) -> str:
-    """Why the last round is not to be trusted, in a sentence; empty if it is."""
-    last = rounds[-1]
-    if last.effective < LEAST_EFFECTIVE:
-        return f"Only {last.effective:.0f} of the draws are effective; it takes {LEAST_EFFECTIVE:.0f}."
+def _doubt(
+    rounds: list[Round], found: tuple[float, float, float], largest: float, bank: Bank, bank_weights: np.ndarray
+) -> str:
+    """Why a sample is not to be trusted, in a sentence; empty if it is.
+
+    Args:
+        rounds: all rounds.
+        found: log evidence, its error and the effective draws of the sample.
+        largest: share of its heaviest draw.
+        bank: recordings of the prior.
+        bank_weights: log weights of the bank as a sample of the posterior.
+    """
+    evidence, error, effective_draws = found
+    if effective_draws < LEAST_EFFECTIVE:
+        return f"Only {effective_draws:.0f} of the draws are effective; it takes {LEAST_EFFECTIVE:.0f}."
     if largest > MOST_OF_ONE:
         return f"A single draw carries {100 * largest:.0f} % of the posterior; it may carry {100 * MOST_OF_ONE:.0f} %."
-    others = [(found.log_evidence, found.error, found.effective) for found in rounds[:-1]]
+    others = [(each.log_evidence, each.error, each.effective) for each in rounds]
     own = effective(bank_weights)
-    others.append((float(special.logsumexp(bank_weights)), relative_error(own, len(bank.drawn)), own))
-    for log_evidence, error, effective_draws in others:
-        allowed = _DISAGREEMENT[0] * np.hypot(error, last.error) + _DISAGREEMENT[1]
-        if effective_draws >= LEAST_EFFECTIVE and abs(log_evidence - last.log_evidence) > allowed:
+    others.append((float(special.logsumexp(bank_weights)), relative_error(own, bank.size), own))
+    for other, its_error, its_effective in others:
+        allowed = _DISAGREEMENT[0] * np.hypot(its_error, error) + _DISAGREEMENT[1]
+        if its_effective >= LEAST_EFFECTIVE and abs(other - evidence) > allowed:
             return (
-                f"Two estimates of the log evidence differ by {abs(log_evidence - last.log_evidence):.2f}, with errors "
-                f"of {error:.2f} and {last.error:.2f}: a mode may be missing."
+                f"Two estimates of the log evidence differ by {abs(other - evidence):.2f}, with errors of "
+                f"{its_error:.2f} and {error:.2f}: a mode may be missing."
             )
     return ""

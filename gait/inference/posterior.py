@@ -71,7 +71,7 @@ class Posterior:
             InputError: if the draws do not determine it.
         """
         if name in QUANTITIES:
-            found = derive(name, {column: self.draws[column].to_numpy() for column in self.draws})
+            found = derive(name, {str(column): self.draws[column].to_numpy() for column in self.draws})
             if found is not None:
                 return np.asarray(found)
         raise InputError(
@@ -360,5 +360,6 @@ class _Key:
 @functools.lru_cache(maxsize=2)
 def _bank(key: _Key, size: int, seed: int) -> tuple[Walker, Bank]:
     bank = Bank.of(key.walker, size, seed)
+    assert bank.drawn is not None and bank.sound is not None
     learned = key.walker.learned(bank.drawn, bank.sound)
     return learned, bank.weighted(learned)

@@ -32,8 +32,12 @@ class Problem(Protocol):
 
 def log_prior(problem: Problem, coordinates: np.ndarray) -> np.ndarray:
     """Logarithm of the prior density in the coordinates [n, D]; shape [n]."""
-    normal = -0.5 * (np.sum(coordinates**2, axis=1) + problem.dimension * _LOG_2PI)
-    return normal + problem.log_weight(coordinates)
+    return log_standard_normal(coordinates) + problem.log_weight(coordinates)
+
+
+def log_standard_normal(coordinates: np.ndarray) -> np.ndarray:
+    """Logarithm of the standard normal density at coordinates [n, D]; shape [n]."""
+    return -0.5 * (np.sum(coordinates**2, axis=1) + coordinates.shape[1] * _LOG_2PI)
 
 
 def misfit(outputs: np.ndarray, observed: np.ndarray, sd: np.ndarray) -> np.ndarray:

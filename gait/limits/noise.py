@@ -87,8 +87,8 @@ class NoiseStudy:
     def sentences(self) -> list[str]:
         """What the numbers rest on, in words."""
         lines = [
-            f"These limits are means over the exact posteriors of {self.walkers} fresh walkers (seed {self.seed}), with "
-            "their standard errors."
+            f"These limits are means over the exact posteriors of {self.walkers} fresh walkers (seed {self.seed}), "
+            "with their standard errors."
         ]
         if self.undone:
             lines.append(
@@ -325,8 +325,8 @@ def in_noise(name: str, ceiling: Ceiling, study: NoiseStudy) -> str:
     if found.twins and found.local_sd is not None:
         have = "has a twin" if found.twins == 1 else "have twins"
         text += (
-            f" Locally it is known to {rounded(found.local_sd, 2)} {unit}, but {found.twins} of {study.walkers} walkers "
-            f"{have} elsewhere."
+            f" Locally it is known to {rounded(found.local_sd, 2)} {unit}, but {found.twins} of {study.walkers} "
+            f"walkers {have} elsewhere."
         )
     return text
 
