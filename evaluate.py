@@ -5,8 +5,9 @@
     python evaluate.py --run=runs/three_parameter
     python evaluate.py --predictions=table.csv
 
-With --scenario, writes identifiability.json, .md and .png (with --noise, design.png too) into --out; with --run,
-report.md, metrics.json and .csv, predictions.csv and figures into the run's folder.
+With --scenario, writes identifiability.json, .md and .png into --out. With --noise, it tells what any estimator can
+reach in this noise, from exact posteriors of fresh walkers, and writes design.png, too: that takes minutes, with
+--quick seconds. With --run, writes report.md, metrics.json and .csv, predictions.csv and figures into the run's folder.
 With --predictions, tells of any network's estimates whether the data or the network limit them. The table has columns
 NAME and NAME_estimate for each target; all other columns are inputs. With --out it also writes limits.md and .json.
 """
@@ -36,6 +37,8 @@ define_path(
 flags.DEFINE_enum("scenario", None, list(SCENARIOS), "What is to be estimated from which channels; no run is needed.")
 define_path("data", None, "With --run, where its dataset has moved; with --scenario, dataset with the priors.")
 flags.DEFINE_list("noise", None, "With --scenario, standard deviation of each channel: x:0.005,y:0.005.")
+define_number("walkers", 64, "With --noise, fresh walkers whose exact posteriors tell what is possible.")
+flags.DEFINE_bool("quick", False, "With --noise, local bounds only: seconds, but they can promise far too much.")
 define_path("out", None, "With --scenario, folder to write to; by default runs/SCENARIO. Also with --predictions.")
 flags.DEFINE_multi_enum("figures", [], ["svg", "pdf"], "Write the figures in this format, too, beside PNG.")
 define_number("seed", 0, "With --scenario, key of the walkers; with --predictions, of the random choices.")
@@ -63,7 +66,15 @@ def before_training(out, data):
     with scripting.loading():  # only now: matplotlib takes a while to load
         from gait.evaluation.before_training import evaluate_scenario
 
-    found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed, formats=FLAGS.figures)
+    found = evaluate_scenario(
+        scenario,
+        out,
+        data=data,
+        seed=FLAGS.seed,
+        formats=FLAGS.figures,
+        walkers=0 if FLAGS.quick else FLAGS.walkers,
+        progress=True,
+    )
     headline, *others = found.summary()
     print(textwrap.fill(headline, scripting.COLUMNS))
     print(scripting.listing(others))

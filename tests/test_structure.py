@@ -34,10 +34,10 @@ INSIDE = {
     "inference": [
         "estimated_ratio", "ratio", "problem", "bank", "kernels", "importance", "walking", "walker", "posterior",
     ],
-    "limits": ["ceilings", "additional", "noise", "analysis", "design"],
+    "limits": ["ceilings", "additional", "functions", "noise", "levels", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "sampled", "calibration"],
     "report": [
-        "style", "walk", "design", "identifiability", "learning_curves", "calibration", "recovery", "predictions",
+        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery", "predictions",
     ],
     "training": ["inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state", "fitting"],
     "evaluation": ["walk", "before_training", "after_training", "predictions"],

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 
 from gait.data.dataset import open_dataset
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
 from gait.limits.design import RecordingDesign, design_recording
+from gait.limits.noise import WALKERS
 from gait.parameters import PAPER_PRIORS
+from gait.report.confusion import FIGURE as CONFUSION_FIGURE
+from gait.report.confusion import plot_confusion
 from gait.report.design import plot_design
 from gait.report.identifiability import DESIGN_FIGURE, FIGURE, identifiability_report, plot_identifiability
 from gait.report.style import save
 from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings
+from gait.simulation.forward_model import ForwardModel
 from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.storage.folders import RUN, check_kind
 
-REPORT, NUMBERS = "identifiability.md", "identifiability.json"
+REPORT, NUMBERS, LEVELS = "identifiability.md", "identifiability.json", "levels.json"
 """Names of the files beside the figures."""
 
 
@@ -52,10 +57,13 @@ def evaluate_scenario(
     data: AnyPath | None = None,
     seed: int = 0,
     formats: Sequence[str] = (),
+    walkers: int = WALKERS,
+    progress: bool = False,
 ) -> ScenarioEvaluation:
     """Finds out what can be known in a scenario and writes identifiability.json, .md and .png.
 
-    With noise, it also finds out how noise, duration and sampling interval matter, and writes design.png.
+    With noise, it also finds out how noise, duration and sampling interval matter, and writes design.png. Posteriors
+    of a level of noise, duration or interval are kept in levels.json: a run that was stopped goes on from there.
 
     Args:
         scenario: inputs, targets, what is measured once, and noise.
@@ -63,6 +71,9 @@ def evaluate_scenario(
         data: dataset whose priors and settings count; by default the paper's.
         seed: key of the walkers that are analysed.
         formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
+        walkers: with noise, number of fresh walkers whose posteriors tell what is possible, half of them at each level
+            of the design; 0 for local bounds, which are quick and can promise far too much.
+        progress: whether bars show how far posteriors are.
 
     Raises:
         InputError: if the folder holds a dataset, the noise does not fit the scenario's channels, there is no
@@ -73,12 +84,35 @@ def evaluate_scenario(
     if data is not None:
         dataset = open_dataset(data)
         priors, settings = dict(dataset.priors), dataset.settings
-    analysis = analyse_scenario(scenario, priors, settings, seed=seed)
-    design = None if scenario.noise is None else design_recording(analysis.model, scenario.noise, seed=seed)
+    if scenario.noise is not None:
+        ForwardModel(scenario.inputs, scenario.measured, priors, settings).noise_sd(scenario.noise)
     files.make_folder(folder)
     with files.locked(folder):
+        known = _Levels(folder / LEVELS) if scenario.noise is not None and walkers else None
+        analysis = analyse_scenario(
+            scenario, priors, settings, seed=seed, walkers=walkers, known=known,
+            progress="walkers in this noise" if progress else "",
+        )  # fmt: skip
+        design = None
+        if scenario.noise is not None:
+            design = design_recording(
+                analysis.model, scenario.noise, seed=seed, walkers=(walkers + 1) // 2, progress=progress, known=known
+            )
         written = _write(folder, analysis, design, formats)
     return ScenarioEvaluation(analysis, design, written)
+
+
+class _Levels(collections.UserDict):
+    """Results by key that are written to a file as they come."""
+
+    def __init__(self, path: AnyPath):
+        super().__init__(files.read_json(path, "levels of noise", ()) if path.exists() else {})
+        self._path = path
+
+    def __setitem__(self, key, item) -> None:
+        super().__setitem__(key, item)
+        if getattr(self, "_path", None) is not None:
+            files.write_json(self._path, self.data)
 
 
 def _write(
@@ -87,7 +121,10 @@ def _write(
     numbers = {"title": analysis.scenario.name, "design": None if design is None else design.to_dict()}
     files.write_json(folder / NUMBERS, analysis.to_dict() | numbers)
     figures = save(plot_identifiability(analysis), folder / FIGURE, formats)
+    if analysis.noise_study is not None and analysis.noise_study.pair is not None:
+        figures += save(plot_confusion(analysis), folder / CONFUSION_FIGURE, formats)
     if design is not None:
         figures += save(plot_design(design), folder / DESIGN_FIGURE, formats)
     files.write_text(folder / REPORT, identifiability_report(analysis, design))
-    return [REPORT, NUMBERS, *figures]
+    kept = [] if analysis.noise_study is None else [LEVELS]
+    return [REPORT, NUMBERS, *kept, *figures]

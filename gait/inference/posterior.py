@@ -360,6 +360,7 @@ class _Key:
 @functools.lru_cache(maxsize=2)
 def _bank(key: _Key, size: int, seed: int) -> tuple[Walker, Bank]:
     bank = Bank.of(key.walker, size, seed)
-    assert bank.drawn is not None and bank.sound is not None
+    assert bank.drawn is not None
+    assert bank.sound is not None
     learned = key.walker.learned(bank.drawn, bank.sound)
     return learned, bank.weighted(learned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from gait.identifiability.wording import listed, rounded
 from gait.inference.ratio import RatioPosterior
 from gait.limits.additional import ACCURACY, AdditionalMeasurement, additional_measurements
 from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_name, ratio_posterior_of
-from gait.limits.noise import WALKERS, NoiseStudy, in_noise, noisy_ceiling, products, quantity, study_noise
+from gait.limits.functions import function_of, products
+from gait.limits.noise import WALKERS, NoiseStudy, in_noise, noisy_ceiling, study_noise
 from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive, determined
 from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings, Walks
@@ -145,7 +146,8 @@ class ScenarioAnalysis:
             return f"From {sources} any estimator can know of the walker: {self.combinations}."
         given = f"with noise of {noise_in_words(noise)}"
         if not self.lost_combinations:
-            return f"From {sources} {given}, any estimator can know of the walker: {self.combinations}."
+            most = " at most" if self.noise_study is None else ""
+            return f"From {sources} {given}, any estimator can know of the walker{most}: {self.combinations}."
         left = f"{listed(self.known_combinations)} only" if self.known_combinations else "none of them"
         return (
             f"From {sources} any estimator can know of the walker {listed(self.structural_combinations)} in principle; "
@@ -261,6 +263,7 @@ def analyse_scenario(
     fits: int = FITS,
     walkers: int = WALKERS,
     progress: str = "",
+    known: MutableMapping[str, dict] | None = None,
 ) -> ScenarioAnalysis:
     """Finds out what any estimator can know of walkers in a scenario, and what to measure in addition.
 
@@ -276,6 +279,7 @@ def analyse_scenario(
         walkers: with noise, number of fresh walkers whose posteriors give the ceilings; 0 for local bounds, which
             are quick and can promise far too much.
         progress: what to write before a bar of their progress; empty for none.
+        known: results of earlier calls, see `gait.limits.noise.study_noise`.
 
     Raises:
         InputError: if the noise does not fit the scenario, a quantity does not follow from the unknowns, or too
@@ -293,8 +297,8 @@ def analyse_scenario(
     if scenario.noise is not None and walkers:
         combinations = products(unknowns, report)
         study = study_noise(
-            model, scenario.noise, {name: quantity(name) for name in names} | combinations,
-            walkers=walkers, seed=seed, progress=progress,
+            model, scenario.noise, {name: function_of(name) for name in names} | combinations,
+            walkers=walkers, seed=seed, progress=progress, known=known,
         )  # fmt: skip
         ceilings = {name: noisy_ceiling(name, ceilings[name], study) for name in names}
         for name in names:

@@ -1,14 +1,14 @@
 """Design of a recording: how much noise, how short and how coarse before a quantity is lost.
 
-All of it follows from one linearisation of the densest recording. Noise only scales its spectrum, and a shorter or
-coarser recording has fewer of its rows.
+Local bounds follow from one linearisation of the densest recording: noise only scales its spectrum, and a shorter or
+coarser recording has fewer of its rows. At a handful of levels, posteriors of fresh walkers tell what is left in truth.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.wording import finite, rounded
 from gait.limits.analysis import POINTS, noise_in_words
 from gait.limits.ceilings import gradients
+from gait.limits.levels import FEWEST_SAMPLES, Points, study_levels
 from gait.parameters import QUANTITIES
 from gait.simulation.forward_model import ForwardModel
 
@@ -30,7 +31,8 @@ _FACTORS = np.geomspace(1e-2, 1e3, 101)
 _DECADES = 20.0  # up and down from the given noise, in search of the noise that is tolerated
 _SHORTEST = 0.1  # of the duration
 _COUNT = 24  # durations and intervals that are tried
-_FEWEST_SAMPLES = 8
+WALKERS_OF_DESIGN = 32
+"""Fresh walkers at each level, by default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,8 @@ class QuantityDesign:
         r2: highest possible R².
         spread: standard deviation among walkers.
         tolerated: for each of `LEVELS`, the factor by which the noise may grow before R² falls below it.
-        curves: a `Curve` along each of "noise", "duration" and "interval".
+        curves: a `Curve` of local bounds along each of "noise", "duration" and "interval".
+        points: `Points` along each of them; empty if there are local bounds only.
     """
 
     sd: float
@@ -78,12 +81,14 @@ class QuantityDesign:
     spread: float
     tolerated: dict[float, float]
     curves: dict[str, Curve]
+    points: dict[str, Points] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict:
         """All attributes as numbers, for JSON."""
         return {
             "cramer_rao": finite(self.sd),
-            "ceiling_r2": self.r2,
+            "local_ceiling_r2": self.r2,
+            "ceilings": {along: points.to_dict() for along, points in self.points.items()},
             "spread": self.spread,
             "tolerated_noise": {f"{level:g}": finite(value) for level, value in self.tolerated.items()},
             "curves": {along: curve.to_dict() for along, curve in self.curves.items()},
@@ -100,6 +105,8 @@ class RecordingDesign:
         quantities: a `QuantityDesign` for each of `DESIGN_QUANTITIES`.
         walkers: number of walkers with sound derivatives; `set_aside` more had none and were left out.
         seed: key of the walkers.
+        recorded: number of walkers at each level whose posteriors were made; 0 if there are local bounds only.
+        undone: number of posteriors, of all levels, that failed their own checks.
     """
 
     noise: dict[str, float]
@@ -109,27 +116,45 @@ class RecordingDesign:
     walkers: int
     set_aside: int
     seed: int
+    recorded: int = 0
+    undone: int = 0
 
     def sentences(self) -> list[str]:
         """The design in plain words, one paragraph a quantity."""
         lines = []
         for name, design in self.quantities.items():
             quantity = QUANTITIES[name]
+            label = f"{quantity.heading} ({quantity.symbol})"
+            if "noise" in design.points:
+                limits = [self._crossing(level, design.points["noise"]) for level in LEVELS]
+                lines.append(f"{label}: {' '.join(limits)}")
+                continue
             best = (
                 f"to better than {rounded(design.sd)} {quantity.unit} (one standard deviation)"
                 if math.isfinite(design.sd)
                 else "from such a recording"
             )
             limits = [self._limit(level, factor) for level, factor in design.tolerated.items()]
-            label = f"{quantity.heading} ({quantity.symbol})"
             lines.append(f"{label} cannot be estimated {best}. {' '.join(limits)}")
         return lines
+
+    def _crossing(self, level: float, points: Points) -> str:
+        """Where R² falls below a level, as posteriors at a few levels of noise have it."""
+        found = points.crossing(level)
+        if found is None or not found[0]:
+            return f"Its R² is below {level:g} with noise of {self._in_words(points.values[0])} already."
+        low, high = found
+        if math.isinf(high):
+            return f"Its R² is still above {level:g} with noise of {self._in_words(low)}."
+        return f"Its R² falls below {level:g} between noise of {self._in_words(low)} and {self._in_words(high)}."
+
+    def _in_words(self, factor: float) -> str:
+        return noise_in_words({name: sd * factor for name, sd in self.noise.items()})
 
     def _limit(self, level: float, factor: float) -> str:
         if factor == 0.0:
             return f"Its R² stays below {level:g}, however small the noise."
-        tolerated = {name: sd * factor for name, sd in self.noise.items()}
-        return f"Its R² is below {level:g} at the latest when the noise exceeds {noise_in_words(tolerated)}."
+        return f"Its R² is below {level:g} at the latest when the noise exceeds {self._in_words(factor)}."
 
     def to_dict(self) -> dict:
         """The design as numbers, for JSON."""
@@ -140,12 +165,21 @@ class RecordingDesign:
             "outlooks": {name: design.to_dict() for name, design in self.quantities.items()},
             "people": self.walkers,
             "set_aside": self.set_aside,
+            "walkers_at_each_level": self.recorded,
+            "undone": self.undone,
             "seed": self.seed,
         }
 
 
 def design_recording(
-    model: ForwardModel, noise: Mapping[str, float], *, points: int = POINTS, seed: int = 0
+    model: ForwardModel,
+    noise: Mapping[str, float],
+    *,
+    points: int = POINTS,
+    seed: int = 0,
+    walkers: int = 0,
+    progress: bool = False,
+    known: MutableMapping[str, dict] | None = None,
 ) -> RecordingDesign:
     """Finds out how well k/m and the rest length can be known, and how noise, duration and interval change that.
 
@@ -155,8 +189,11 @@ def design_recording(
     Args:
         model: forward model of the recording.
         noise: standard deviation of each channel and measured parameter, in its unit.
-        points: number of walkers.
+        points: number of walkers at which derivatives are taken.
         seed: key of the walkers.
+        walkers: number of fresh walkers at each level whose posteriors give the true R²; 0 for local bounds only.
+        progress: whether bars show how far the posteriors are.
+        known: results of earlier calls, see `gait.limits.noise.study_noise`.
 
     Raises:
         InputError: if the noise does not fit the model, or no walker has sound derivatives.
@@ -183,7 +220,7 @@ def design_recording(
     given = near(usual)
     durations = np.linspace(_SHORTEST, 1.0, _COUNT) * settings.duration
     shorter = [near(usual[times[usual] < duration - 1e-9]) for duration in durations]
-    strides = np.unique(np.geomspace(1, max(2, times.size // _FEWEST_SAMPLES), _COUNT).astype(int))
+    strides = np.unique(np.geomspace(1, max(2, times.size // FEWEST_SAMPLES), _COUNT).astype(int))
     coarser = [near(np.arange(0, times.size, every)) for every in strides]
     once = [1.0] * _COUNT
     quantities = {}
@@ -201,6 +238,15 @@ def design_recording(
             tolerated={level: _tolerated(given, change, level) for level in LEVELS},
             curves=curves,
         )
+    undone = 0
+    if walkers:
+        # Local bounds begin to suffer above the least of these levels, and are lost at the most: the truth is between.
+        least = min(design.tolerated[LEVELS[0]] for design in quantities.values()) / 8.0
+        most = max(design.tolerated[LEVELS[1]] for design in quantities.values())
+        at_levels, undone = study_levels(
+            model, noise, tuple(quantities), (least, most), walkers, seed=seed, progress=progress, known=known
+        )
+        quantities = {name: dataclasses.replace(design, points=at_levels[name]) for name, design in quantities.items()}
     return RecordingDesign(
         noise=dict(noise),
         duration=settings.duration,
@@ -209,6 +255,8 @@ def design_recording(
         walkers=len(found.kept),
         set_aside=found.set_aside,
         seed=seed,
+        recorded=walkers,
+        undone=undone,
     )
 
 

@@ -10,25 +10,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 
 import numpy as np
 
-from gait.identifiability.findings import Report
-from gait.identifiability.wording import rounded
+from gait.identifiability.wording import finite, rounded
 from gait.inference.kernels import derivatives
 from gait.inference.posterior import posteriors
-from gait.inference.ratio import STIFFNESSES
 from gait.inference.walker import Walker
 from gait.limits.ceilings import Ceiling
-from gait.parameters import QUANTITIES, derive, draw, named, stream
+from gait.limits.functions import Function, Functions
+from gait.parameters import QUANTITIES, draw, named, stream
 from gait.simulation.forward_model import ForwardModel
 from gait.streams import redraw_interval
 
 WALKERS = 64
 """Fresh walkers whose posteriors are averaged, by default."""
-Quantities = Mapping[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]
-"""Functions of a walker's parameters by name, shape [n] each, under the name of each quantity."""
 _PRIOR_DRAWS = 2**17
 _STREAM = 71  # of the random streams of fresh walkers
 _PRIOR_STREAM = 72
@@ -71,7 +68,7 @@ class NoiseStudy:
         methods: how posteriors were made, with the number of walkers.
         pair: two walkers that the noise can hardly tell apart, shape [2, p] in the order of the model's unknowns;
             None if all posteriors are narrow.
-        separation: distance of their recordings, in standard deviations of the noise.
+        separation: distance of their recordings, in standard deviations of the noise; 0 without a pair.
         seed: key of the walkers.
     """
 
@@ -99,29 +96,25 @@ class NoiseStudy:
 
     def to_dict(self) -> dict:
         """All attributes as numbers and text, for JSON."""
-        return dataclasses.asdict(self) | {"pair": None if self.pair is None else self.pair.tolist()}
+        ceilings = {
+            name: {key: finite(value) if isinstance(value, float) else value for key, value in entry.items()}
+            for name, entry in dataclasses.asdict(self)["ceilings"].items()
+        }
+        pair = None if self.pair is None else self.pair.tolist()
+        return dataclasses.asdict(self) | {"ceilings": ceilings, "pair": pair}
 
     @classmethod
     def from_dict(cls, content: Mapping) -> NoiseStudy:
         """What `to_dict` has written."""
         pair = None if content["pair"] is None else np.array(content["pair"])
-        ceilings = {name: NoisyCeiling(**entry) for name, entry in content["ceilings"].items()}
+        ceilings = {
+            name: NoisyCeiling(**{**entry, **{key: math.nan for key in ("r2", "error") if entry[key] is None}})
+            for name, entry in content["ceilings"].items()
+        }
         return cls(**{**content, "ceilings": ceilings, "pair": pair})
 
 
-def quantity(name: str) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-    """A quantity of `gait.parameters.QUANTITIES` as a function of parameters by name."""
-
-    def of(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        found = derive(name, parameters)
-        if found is None:
-            raise ValueError(f"{name} does not follow from {', '.join(parameters)}")
-        return np.asarray(found)
-
-    return of
-
-
-def key_of(model: ForwardModel, noise: Mapping[str, float], quantities: Quantities, walkers: int, seed: int) -> str:
+def key_of(model: ForwardModel, noise: Mapping[str, float], quantities: Functions, walkers: int, seed: int) -> str:
     """A short text that differs whenever the result of `study_noise` would."""
     priors = {name: model.prior(name) for name in model.unknowns}
     text = repr((
@@ -133,11 +126,12 @@ def key_of(model: ForwardModel, noise: Mapping[str, float], quantities: Quantiti
 def study_noise(
     model: ForwardModel,
     noise: Mapping[str, float],
-    quantities: Quantities,
+    quantities: Functions,
     *,
     walkers: int = WALKERS,
     seed: int = 0,
     progress: str = "",
+    known: MutableMapping[str, dict] | None = None,
 ) -> NoiseStudy:
     """Finds the highest possible R² of quantities from noisy recordings of fresh walkers.
 
@@ -148,11 +142,25 @@ def study_noise(
         walkers: number of walkers, each with one recording.
         seed: key of the walkers, their noise and their posteriors.
         progress: what to write before a bar of progress; empty for none.
+        known: results of earlier calls by their key, see `key_of`; a new one is added.
 
     Raises:
         InputError: if the noise does not fit the model, or a walker does not walk.
     """
     sd = model.noise_sd(noise)
+    key = key_of(model, noise, quantities, walkers, seed)
+    if known is not None and key in known:
+        return NoiseStudy.from_dict(known[key])
+    study = _study(model, noise, sd, quantities, walkers, seed, progress)
+    if known is not None:
+        known[key] = study.to_dict()
+    return study
+
+
+def _study(
+    model: ForwardModel, noise: Mapping[str, float], sd: np.ndarray, quantities: Functions, walkers: int, seed: int,
+    progress: str,
+) -> NoiseStudy:  # fmt: skip
     generator = np.random.default_rng((seed, _STREAM))
     theta = model.draw(walkers, generator)
     observed = model.outputs(theta)
@@ -163,7 +171,7 @@ def study_noise(
     variance = {name: np.full(walkers, np.nan) for name in quantities}
     far = {name: np.zeros(walkers, bool) for name in quantities}
     done, effective, methods = np.zeros(walkers, bool), np.zeros(walkers), dict[str, int]()
-    pair, separation, widest = None, math.nan, 0.0
+    pair, separation, widest = None, 0.0, 0.0
     found = posteriors(Walker(model, {}), observed, noise, seed=seed)
     for number, posterior in enumerate(_with_bar(found, walkers, progress)):
         done[number], effective[number] = posterior.accepted, posterior.ess
@@ -224,13 +232,13 @@ def _ceiling(variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndar
     )
 
 
-def _prior_variance(model: ForwardModel, of: Callable[[Mapping[str, np.ndarray]], np.ndarray]) -> float:
+def _prior_variance(model: ForwardModel, of: Function) -> float:
     priors = {name: model.prior(name) for name in model.unknowns}
     drawn = draw(model.unknowns, priors, _PRIOR_DRAWS, stream(0, _PRIOR_STREAM))
     return float(np.var(of(named(model.unknowns, drawn))))
 
 
-def _local_sd(walker: Walker, theta: np.ndarray, sd: np.ndarray, quantities: Quantities) -> dict[str, np.ndarray]:
+def _local_sd(walker: Walker, theta: np.ndarray, sd: np.ndarray, quantities: Functions) -> dict[str, np.ndarray]:
     """Standard deviations of Laplace's approximation at the truth, shape [n] each.
 
     NaN for quantities that the coordinates do not determine, as mass and stiffness where only k/m is known.
@@ -276,26 +284,6 @@ def _alike(model: ForwardModel, theta: np.ndarray, posterior, sd: np.ndarray) ->
 
 
 # Ceilings ------------------------------------------------------------------------------------
-
-
-def products(unknowns: tuple[str, ...], report: Report) -> dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]:
-    """The combinations that can be known without noise as functions of the parameters, under their text."""
-    texts, exponents = report.combinations_without_noise, report.exponents_without_noise
-    if texts is None or exponents is None:
-        return {}
-
-    def product(powers: np.ndarray) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-        def of(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-            if "mass" not in parameters:  # the ratios are known, not the size: any size does
-                parameters = {**parameters, "mass": np.ones(())} | {
-                    name: parameters[f"{name}_to_mass"] for name in STIFFNESSES if f"{name}_to_mass" in parameters
-                }
-            factors = [parameters[name] ** int(e) for name, e in zip(unknowns, powers, strict=True) if e]
-            return np.prod(np.broadcast_arrays(*factors), axis=0)
-
-        return of
-
-    return {text: product(row) for text, row in zip(texts, exponents, strict=True)}
 
 
 def noisy_ceiling(name: str, local: Ceiling, study: NoiseStudy) -> Ceiling:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gait.identifiability.wording import listed
 from gait.limits.analysis import noise_in_words
 from gait.limits.design import LEVELS, RecordingDesign
+from gait.limits.levels import Points
 from gait.report.style import NETWORK, SECOND, STYLE, TRUTH, symbol
 from gait.simulation.forward_model import unit
 
@@ -18,7 +20,9 @@ _TITLES = {"noise": "More noise", "duration": "Longer recording", "interval": "C
 
 
 def plot_design(design: RecordingDesign) -> Figure:
-    """Draws the effect of noise, duration and sampling interval on R² and on the smallest possible error.
+    """Draws the effect of noise, duration and sampling interval on the highest possible R².
+
+    Thin lines are local bounds. Points are the truth, from posteriors of fresh walkers, ± two standard errors.
 
     Args:
         design: see `gait.limits.design.design_recording`.
@@ -28,38 +32,45 @@ def plot_design(design: RecordingDesign) -> Figure:
     labels = {"noise": f"Noise {noise}", "duration": "Duration [s]", "interval": "Sampling interval [s]"}
     given = {"noise": level, "duration": design.duration, "interval": design.interval}
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(11.5, 6.8), layout="constrained")
+        figure = Figure(figsize=(11.5, 4.4), layout="constrained")
         figure.suptitle(
             f"Recording of {design.duration:g} s, a sample every {design.interval:g} s, noise of "
             f"{noise_in_words(design.noise)}",
             fontsize=13,
             fontweight="bold",
         )
-        grid = figure.subplots(2, len(_TITLES))
-        for along, (top, bottom) in zip(_TITLES, grid.T, strict=True):
+        axes = figure.subplots(1, len(_TITLES), sharey=True)
+        for along, axis in zip(_TITLES, axes, strict=True):
             for name, quantity in design.quantities.items():
-                curve, colour = quantity.curves[along], colours[name]
-                values = curve.values * (level if along == "noise" else 1.0)
-                if along == "noise":
-                    top.plot(values, curve.r2, color=colour)
-                else:
-                    for r2, style in zip(LEVELS, ("-", "--"), strict=True):
-                        top.plot(values, level * curve.tolerated[r2], color=colour, ls=style)
-                bottom.plot(values, curve.sd / quantity.spread, color=colour)
-            for axis in (top, bottom):
-                axis.axvline(given[along], color=TRUTH, lw=1.2, ls=":")
-                axis.set_xscale("linear" if along == "duration" else "log")
-                axis.set_xlabel(labels[along])
-            bottom.set_yscale("log")
-            bottom.set_ylabel("Smallest possible error /\nspread among walkers [1]")
-            top.set_title(_TITLES[along])
-            if along != "noise":
-                top.axhline(level, color=TRUTH, lw=1.2, ls=":")
-                top.set_yscale("log")
-                top.set_ylabel(f"Tolerated noise\n{noise}")
-        _r2_levels(grid[0, 0])
-        _legend(figure, grid[0, 1], colours)
+                scale = level if along == "noise" else 1.0
+                curve = quantity.curves[along]
+                axis.plot(curve.values * scale, curve.r2, color=colours[name], lw=0.9)
+                if along in quantity.points:
+                    _points(axis, quantity.points[along], scale, colours[name])
+            axis.axvline(given[along], color=TRUTH, lw=1.2, ls=":")
+            axis.set_xscale("linear" if along == "duration" else "log")
+            axis.set_xlabel(labels[along])
+            axis.set_title(_TITLES[along])
+            for r2, style in zip(LEVELS, ("-", "--"), strict=True):
+                axis.axhline(r2, color="black", lw=0.6, ls=style)
+        axes[0].set_ylim(0.0, 1.05)
+        axes[0].set_ylabel("Highest possible R² [1]")
+        if design.recorded:
+            values = np.concatenate([quantity.points["noise"].values for quantity in design.quantities.values()])
+            axes[0].set_xlim(0.5 * level * values.min(), 2.0 * level * values.max())
+        _legend(figure, axes[0], colours, bool(design.recorded))
     return figure
+
+
+def _points(axis: Axes, points: Points, scale: float, colour: str) -> None:
+    """True values with bars of two standard errors, or of the bounds where some walkers could not be done."""
+    low = np.minimum(points.r2 - 2.0 * points.error, points.low)
+    high = np.maximum(points.r2 + 2.0 * points.error, points.high)
+    bars = np.stack([points.r2 - np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0) - points.r2])
+    axis.errorbar(
+        points.values * scale, points.r2, yerr=np.nan_to_num(np.maximum(bars, 0.0)), color=colour, marker="o", ms=5,
+        lw=2.0, capsize=3,
+    )  # fmt: skip
 
 
 def _noise_label(noise: Mapping[str, float]) -> str:
@@ -70,19 +81,15 @@ def _noise_label(noise: Mapping[str, float]) -> str:
     return f"in {first} [{unit(first)}], others in proportion"
 
 
-def _r2_levels(axis: Axes) -> None:
-    axis.set_ylabel("Highest possible R²,\nlocal bound [1]")
-    axis.set_ylim(0.0, 1.05)
-    for level, style in zip(LEVELS, ("-", "--"), strict=True):
-        axis.axhline(level, color="black", lw=0.8, ls=style)
-
-
-def _legend(figure: Figure, axis: Axes, colours: dict[str, str]) -> None:
+def _legend(figure: Figure, axis: Axes, colours: dict[str, str], recorded: bool) -> None:
     """One legend for all panels, below them."""
-    handles = [axis.plot([], [], color=colour, label=symbol(name))[0] for name, colour in colours.items()]
+    handles = [axis.plot([], [], color=colour, lw=2.0, label=symbol(name))[0] for name, colour in colours.items()]
+    if recorded:
+        handles.append(axis.plot([], [], color="black", marker="o", lw=2.0, label="truth, ± 2 standard errors")[0])
+    handles.append(axis.plot([], [], color="black", lw=0.9, label="local bound: no estimator is better")[0])
     handles += [
-        axis.plot([], [], color="black", ls=style, label=f"R² falls to {level:g}")[0]
+        axis.plot([], [], color="black", lw=0.6, ls=style, label=f"R² of {level:g}")[0]
         for level, style in zip(LEVELS, ("-", "--"), strict=True)
     ]
     handles.append(axis.plot([], [], color=TRUTH, lw=1.2, ls=":", label="this recording")[0])
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=10)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)

@@ -14,6 +14,7 @@ from gait.identifiability.wording import listed, rounded
 from gait.limits.analysis import LOCAL, ScenarioAnalysis
 from gait.limits.design import RecordingDesign
 from gait.parameters import QUANTITIES
+from gait.report.confusion import FIGURE as CONFUSION_FIGURE
 from gait.report.style import BEST, NETWORK, STYLE, mathematical, symbol
 from gait.simulation.conditions import Walks
 
@@ -103,15 +104,25 @@ def _ceiling_panel(axis: Axes, analysis: ScenarioAnalysis) -> None:
     names, ceilings = list(analysis.ceilings), list(analysis.ceilings.values())
     places = np.arange(len(names))
     colours = [NETWORK if ceiling.recoverable else BEST for ceiling in ceilings]
-    axis.barh(places, [ceiling.r2 for ceiling in ceilings], color=colours, height=0.6)
-    for place, ceiling in enumerate(ceilings):
-        axis.text(ceiling.r2 + 0.02, place, f"{ceiling.r2:.4g}", va="center")
+    errors = [2.0 * (ceiling.error or 0.0) for ceiling in ceilings]
+    axis.barh(
+        places, [ceiling.r2 for ceiling in ceilings], color=colours, height=0.6, xerr=errors if any(errors) else None
+    )
+    for place, (ceiling, error) in enumerate(zip(ceilings, errors, strict=True)):
+        digits = f"{ceiling.r2:.4g}" if ceiling.error is None else f"{ceiling.r2:.2f} ± {ceiling.error:.2f}"
+        axis.text(ceiling.r2 + error + 0.02, place, digits, va="center")
     axis.set_yticks(places, [f"{QUANTITIES[name].label} {symbol(name)}" for name in names])
     axis.invert_yaxis()
-    axis.set_xlim(0, 1.2)
+    axis.set_xlim(0, 1.2 if not any(errors) else 1.4)
     axis.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
     axis.set_xlabel("R² of the best possible estimator [1]")
-    axis.set_title("What any network can reach" + (", at most, in this noise" if analysis.scenario.noise else ""))
+    axis.set_title("What any network can reach" + _in_this_noise(analysis))
+
+
+def _in_this_noise(analysis: ScenarioAnalysis) -> str:
+    if analysis.scenario.noise is None:
+        return ""
+    return ", at most, in this noise" if analysis.noise_study is None else " in this noise"
 
 
 def _spectrum_panel(axis: Axes, report: Report, heading: str) -> None:
@@ -170,13 +181,17 @@ def _twin_panels(path: Axes, force: Axes, analysis: ScenarioAnalysis, twins: Wal
 
 def identifiability_table(analysis: ScenarioAnalysis) -> str:
     """Identifiability and ceiling of each quantity, as a Markdown table."""
-    rows = ["| quantity | identifiability | highest possible R² | lowest possible RMSE |", "|---|---|---|---|"]
+    exact = analysis.noise_study is not None
+    columns = ["quantity", "identifiability", "highest possible R²", "lowest possible RMSE"] + ["local bound"] * exact
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, ceiling in analysis.ceilings.items():
         quantity = QUANTITIES[name]
-        rows.append(
-            f"| {quantity.label} {quantity.symbol} | {analysis.identifiability[name]} | {ceiling.r2:.4f} "
-            f"| {rounded(ceiling.rmse, 3)} {quantity.unit} |"
-        )
+        r2 = f"{ceiling.r2:.4f}" if ceiling.error is None else f"{ceiling.r2:.4f} ± {ceiling.error:.4f}"
+        cells = [f"{quantity.label} {quantity.symbol}", str(analysis.identifiability[name]), r2,
+                 f"{rounded(ceiling.rmse, 3)} {quantity.unit}"]  # fmt: skip
+        if ceiling.local_r2 is not None:
+            cells.append(f"{ceiling.local_r2:.4f}")
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -196,9 +211,10 @@ def identifiability_report(analysis: ScenarioAnalysis, design: RecordingDesign |
 
 {identifiability_table(analysis)}
 
-{_bullets([*analysis.measurements(), *analysis.details()])}
+{_bullets([*_noise_findings(analysis), *analysis.measurements(), *analysis.details()])}
 
 ![What can be known]({FIGURE})
+{_confusion_text(analysis)}\
 {"" if design is None else _design_text(design)}{"" if report.counterexample is None else _pair_text(report)}
 ## Basis of these findings
 
@@ -209,6 +225,19 @@ def identifiability_report(analysis: ScenarioAnalysis, design: RecordingDesign |
 - {_rank_sentence(report)}
 - Combinations were checked on the walkers themselves, with their parameters multiplied by 0.5 and 2.
 {_search_line(report)}"""
+
+
+def _noise_findings(analysis: ScenarioAnalysis) -> list[str]:
+    if analysis.scenario.noise is None:
+        return []
+    return [LOCAL] if analysis.noise_study is None else analysis.noise_study.sentences()
+
+
+def _confusion_text(analysis: ScenarioAnalysis) -> str:
+    study = analysis.noise_study
+    if study is None or study.pair is None:
+        return ""
+    return f"\n![Two walkers that the noise confuses]({CONFUSION_FIGURE})\n"
 
 
 def _search_line(report: Report) -> str:
@@ -227,6 +256,18 @@ def _set_aside(count: int) -> str:
 
 
 def _design_text(design: RecordingDesign) -> str:
+    basis = (
+        f"Thin lines are Cramér-Rao bounds, from {design.walkers} walkers, as if the model were linear and the prior "
+        "Gaussian."
+    )
+    if design.recorded:
+        basis = (
+            f"Points are means over exact posteriors of {design.recorded} fresh walkers each (seed {design.seed}), "
+            f"with bars of two standard errors. {design.undone} of all these posteriors failed their own checks; the "
+            f"bars allow for them. {basis}"
+        )
+    else:
+        basis = f"{basis} {LOCAL}"
     return f"""
 ## Design of the recording
 
@@ -234,8 +275,7 @@ def _design_text(design: RecordingDesign) -> str:
 
 ![Design of the recording]({DESIGN_FIGURE})
 
-Errors are Cramér-Rao bounds of unbiased estimates, medians over {design.walkers} walkers. R² is computed as if the
-model were linear and the prior Gaussian. {LOCAL}
+{basis}
 """
 
 

@@ -235,10 +235,7 @@ def test_another_gravity_and_a_shorter_recording_are_stated_by_settings():
 
 def test_a_walker_at_the_end_of_a_long_valley_is_found():
     """Of 48 descents with the full bank, none arrives within 12 steps, and several within 40."""
-    walker = {
-        "mass": 0.0, "stiffness": 0.0, "rest_length": 0.0, "x0": 0.0, "y0": 0.0, "vx0": 0.0, "step_length": 0.0,
-    }  # fmt: skip
-    theta = np.array([list(walker.values())])
+    theta = np.array([[65.1269, 9087.34, 0.639259, 0.0996141, 0.0243215, 0.67706, 0.457319]])
     clean = ForwardModel(XY, settings=RecordingSettings(gravity=9.81)).outputs(theta).reshape(2, -1)
     noise = {"x": 0.0005, "y": 0.0005}
     settings = RecordingSettings(gravity=9.81)
