@@ -66,15 +66,8 @@ def before_training(out, data):
     with scripting.loading():  # only now: matplotlib takes a while to load
         from gait.evaluation.before_training import evaluate_scenario
 
-    found = evaluate_scenario(
-        scenario,
-        out,
-        data=data,
-        seed=FLAGS.seed,
-        formats=FLAGS.figures,
-        walkers=0 if FLAGS.quick else FLAGS.walkers,
-        progress=True,
-    )
+    options = {"walkers": 0 if FLAGS.quick else FLAGS.walkers, "formats": FLAGS.figures, "progress": True}
+    found = evaluate_scenario(scenario, out, data=data, seed=FLAGS.seed, **options)
     headline, *others = found.summary()
     print(textwrap.fill(headline, scripting.COLUMNS))
     print(scripting.listing(others))

@@ -64,7 +64,11 @@ class Bank:
         )
 
     def weighted(self, problem: Problem) -> Bank:
-        """The same bank with the weights that the model's prior gives it."""
+        """Gives the bank the weights of a model's prior.
+
+        Args:
+            problem: the model.
+        """
         weights = problem.log_weight(self.coordinates) - np.log(self.size)
         return dataclasses.replace(self, log_weight=weights)
 

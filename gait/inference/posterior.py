@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike
 
 from gait.errors import InputError, check_seed
 from gait.inference.bank import Bank
+from gait.inference.given import outputs_of, walker_of
 from gait.inference.importance import Sample, sample
 from gait.inference.kernels import descend, systematic
 from gait.inference.walker import Walker
-from gait.parameters import NAMES, QUANTITIES, derive
+from gait.parameters import QUANTITIES, derive
 from gait.simulation.conditions import RecordingSettings
-from gait.simulation.forward_model import OPTIONAL, ForwardModel
 from gait.simulation.population import Population
 
 DRAWS = 2000
@@ -28,12 +28,11 @@ BANK_SIZES = (100_000, 600_000)
 _SMALL_NOISE = 300.0  # temperature from which the smaller bank will do
 _BATCH = 16  # recordings compared with the bank at a time
 _CLIMBERS, _CLIMB = 64, 20  # draws from which modes are looked for, and their steps
-_UNDERSTATED = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Posterior:
-    """What a recording with noise tells of a walker; made by `posterior`.
+    """Weighted draws of all that a recording with noise tells of a walker; made by `posterior`.
 
     Attributes:
         draws: one row a draw, with the columns mass, stiffness, rest_length, x0, y0, vx0, step_length, others that are
@@ -195,9 +194,9 @@ def posterior(
     if draws < 1:
         raise InputError(f"The number of draws is a whole number of at least 1. Received: draws={draws!r}.")
     population = population or Population()
-    problem = _problem(tuple(channels), noise, population, dict(known or {}), settings or RecordingSettings())
-    observed, single = _outputs(recordings, problem, dict(known or {}))
-    found = list(posteriors(problem, observed, noise, draws=int(draws), seed=seed))
+    walker = walker_of(tuple(channels), noise, population, dict(known or {}), settings or RecordingSettings())
+    observed, single = outputs_of(recordings, walker, dict(known or {}))
+    found = list(posteriors(walker, observed, noise, draws=int(draws), seed=seed))
     return found[0] if single else found
 
 
@@ -278,56 +277,6 @@ def _table(walker: Walker, coordinates: np.ndarray, generator: np.random.Generat
         if ratio not in values:
             values[ratio] = values[name] / values["mass"]
     return pd.DataFrame({name: values[name] for name in (*walker.model.unknowns, *ratios.values())})
-
-
-# What is given ---------------------------------------------------------------------------------
-
-
-def _problem(
-    channels: tuple[str, ...], noise: Mapping[str, float], population: Population, known: dict[str, float],
-    settings: RecordingSettings,
-) -> Walker:  # fmt: skip
-    unknowns = (*NAMES, *(name for name in OPTIONAL if name in population.priors))
-    strange = [name for name in known if name not in unknowns]
-    if strange:
-        raise InputError(
-            f"Known parameters are any of {', '.join(unknowns)}. Received: {', '.join(strange)}. "
-            "Other legs or gravity need a range in the population."
-        )
-    measured = tuple(name for name in known if name in noise)
-    model = ForwardModel(channels, measured, population.priors, settings, unknowns)
-    exact = {name: float(value) for name, value in known.items() if name not in noise}
-    for name, value in exact.items():
-        prior = model.prior(name)
-        if not prior.low <= value <= prior.high:
-            raise InputError(
-                f"What is known has to be possible: {name} lies between {prior.low:g} and {prior.high:g} "
-                f"{QUANTITIES[name].unit} in this population. Received: {value:g}. Widen its range."
-            )
-    model.noise_sd(noise)
-    return Walker(model, exact)
-
-
-def _outputs(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]) -> tuple[np.ndarray, bool]:
-    """Recordings as outputs of the forward model, shape [n, outputs]; and whether it was a single one."""
-    model = walker.model
-    given, shape = np.asarray(recordings, float), (len(model.channels), model.settings.times.size)
-    if given.ndim not in (2, 3) or given.shape[-2:] != shape:
-        raise InputError(
-            f"A recording has the shape {list(shape)}: {shape[0]} channels ({', '.join(model.channels)}) and "
-            f"{shape[1]} samples, one every {model.settings.interval:g} s for {model.settings.duration:g} s. "
-            f"Received: shape {list(given.shape)}. State another length with "
-            "settings=RecordingSettings(duration=…, interval=…)."
-        )
-    bad = int(np.count_nonzero(~np.isfinite(given)))
-    if bad:
-        raise InputError(f"A recording has to be complete. Received: {bad} samples that are no numbers. Fill the gaps.")
-    rows = given.reshape(-1, shape[0] * shape[1])
-    once = [np.full((len(rows), 1), float(known[name])) for name in model.measured]
-    return np.concatenate([rows, *once], axis=1), given.ndim == 2
-
-
-# The bank ------------------------------------------------------------------------------------
 
 
 def prior_bank(walker: Walker, observed: np.ndarray, sd: np.ndarray, seed: int) -> tuple[Walker, Bank]:

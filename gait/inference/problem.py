@@ -1,4 +1,4 @@
-"""What a sampler has to know of a model: coordinates with a standard normal prior, outputs, and a weight.
+"""A model as a sampler sees it: coordinates with a standard normal prior, outputs, and a weight.
 
 All unknowns are mapped so that a prior of independent uniform ranges becomes the standard normal distribution: the
 coordinate of a parameter is the normal quantile of its place in the range. No proposal can leave the ranges then.

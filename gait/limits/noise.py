@@ -82,7 +82,7 @@ class NoiseStudy:
     seed: int
 
     def sentences(self) -> list[str]:
-        """What the numbers rest on, in words."""
+        """The basis of the numbers, in words."""
         lines = [
             f"These limits are means over the exact posteriors of {self.walkers} fresh walkers (seed {self.seed}), "
             "with their standard errors."
@@ -105,7 +105,7 @@ class NoiseStudy:
 
     @classmethod
     def from_dict(cls, content: Mapping) -> NoiseStudy:
-        """What `to_dict` has written."""
+        """Reads the content that `to_dict` has made."""
         pair = None if content["pair"] is None else np.array(content["pair"])
         ceilings = {
             name: NoisyCeiling(**{**entry, **{key: math.nan for key in ("r2", "error") if entry[key] is None}})

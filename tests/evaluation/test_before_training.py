@@ -25,7 +25,7 @@ BEGINNINGS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 def analysed(scripts, tmp_path_factory):
     out = tmp_path_factory.mktemp("analysis") / "out"
     ended = scripts.run(
-        "evaluate.py", "--scenario=three_parameter", "--noise=x:0.005,y:0.005", f"--out={out}", *FIGURES
+        "evaluate.py", "--scenario=three_parameter", "--noise=x:0.005,y:0.005", "--quick", f"--out={out}", *FIGURES
     )
     assert ended.returncode == 0, ended.output
     return out, ended.output
@@ -34,7 +34,7 @@ def analysed(scripts, tmp_path_factory):
 def test_the_script_says_what_can_be_known(analysed):
     printed = " ".join(analysed[1].split())
     for words in (
-        "any estimator can know of the walker: k/m and l0",
+        "any estimator can know of the walker at most: k/m and l0",
         "m cannot be known by itself, however good the data: only k/m can",
         "l0 can be recovered",
         "Highest possible R² of body mass (m): at most 0.50",

@@ -101,8 +101,8 @@ def test_additional_measurements(positions):
 
 
 def test_noise_lowers_ceilings_and_loses_parameters():
-    little = analysed(dataclasses.replace(THREE, noise=NOISE))
-    much = analysed(dataclasses.replace(THREE, noise={"x": 3.0, "y": 3.0}))
+    little = analysed(dataclasses.replace(THREE, noise=NOISE), walkers=0)
+    much = analysed(dataclasses.replace(THREE, noise={"x": 3.0, "y": 3.0}), walkers=0)
     assert 0.999 < little.ceilings["stiffness_to_mass"].r2 < 1.0
     assert 0.49 < little.ceilings["mass"].r2 <= PAPER.ceiling("mass")
     assert much.ceilings["stiffness_to_mass"].r2 < 0.5
@@ -120,7 +120,7 @@ def test_noise_lowers_ceilings_and_loses_parameters():
 
 
 def test_a_quantity_that_only_the_noise_hides_calls_for_less_noise():
-    found = analysed(dataclasses.replace(SCENARIOS["force_plate"], noise={"fx": 3e3, "fy": 3e3}))
+    found = analysed(dataclasses.replace(SCENARIOS["force_plate"], noise={"fx": 3e3, "fy": 3e3}), walkers=0)
     assert found.identifiability["rest_length"] == Identifiability.LOST
     assert found.advice.startswith("Lower the noise or record for longer to know ")
     assert "l0" in found.advice
@@ -222,7 +222,7 @@ def test_there_is_not_always_a_known_best_estimate(positions):
     truth = named(NAMES, draw(NAMES, PAPER_PRIORS, 5, np.random.default_rng(3)))
     assert positions.best_estimate("step_length", truth) is None  # was not analysed
     assert positions.best_estimate("mass", {"mass": truth["mass"]}) is None  # the ratio is missing
-    noisy = analysed(dataclasses.replace(THREE, noise=NOISE))
+    noisy = analysed(dataclasses.replace(THREE, noise=NOISE), walkers=0)
     assert noisy.best_estimate("mass", truth) is None
     assert noisy.best_estimate("rest_length", truth) is None
 

@@ -84,7 +84,7 @@ def test_tolerated_noise_is_where_the_ceiling_crosses(design):
             assert np.interp(np.log(factor), np.log(curve.values), curve.r2) == pytest.approx(level, abs=2e-3), name
     noise = {channel: sd * design.quantities["rest_length"].tolerated[0.5] for channel, sd in NOISE.items()}
     scenario = dataclasses.replace(SCENARIOS["three_parameter"], noise=noise)
-    there = analyse_scenario(scenario, PAPER_PRIORS, RecordingSettings())
+    there = analyse_scenario(scenario, PAPER_PRIORS, RecordingSettings(), walkers=0)
     assert there.ceilings["rest_length"].r2 == pytest.approx(0.5, abs=1e-3)
 
 

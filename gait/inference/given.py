@@ -1,0 +1,68 @@
+"""Arguments of `gait.posterior`, checked: what fits becomes a problem, what does not becomes a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gait.errors import InputError
+from gait.inference.walker import Walker
+from gait.parameters import NAMES, QUANTITIES
+from gait.simulation.conditions import RecordingSettings
+from gait.simulation.forward_model import OPTIONAL, ForwardModel
+from gait.simulation.population import Population
+
+
+def walker_of(
+    channels: tuple[str, ...], noise: Mapping[str, float], population: Population, known: dict[str, float],
+    settings: RecordingSettings,
+) -> Walker:  # fmt: skip
+    """The unknowns of recorded walkers, from what a user of `gait.posterior` gives.
+
+    Raises:
+        InputError: if a name is not known, a level of noise is missing or impossible, or a known value is.
+    """
+    unknowns = (*NAMES, *(name for name in OPTIONAL if name in population.priors))
+    strange = [name for name in known if name not in unknowns]
+    if strange:
+        raise InputError(
+            f"Known parameters are any of {', '.join(unknowns)}. Received: {', '.join(strange)}. "
+            "Other legs or gravity need a range in the population."
+        )
+    measured = tuple(name for name in known if name in noise)
+    model = ForwardModel(channels, measured, population.priors, settings, unknowns)
+    exact = {name: float(value) for name, value in known.items() if name not in noise}
+    for name, value in exact.items():
+        prior = model.prior(name)
+        if not prior.low <= value <= prior.high:
+            raise InputError(
+                f"What is known has to be possible: {name} lies between {prior.low:g} and {prior.high:g} "
+                f"{QUANTITIES[name].unit} in this population. Received: {value:g}. Widen its range."
+            )
+    model.noise_sd(noise)
+    return Walker(model, exact)
+
+
+def outputs_of(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]) -> tuple[np.ndarray, bool]:
+    """Recordings as outputs of the forward model, shape [n, outputs]; and whether it was a single one.
+
+    Raises:
+        InputError: if the shape does not fit, or a sample is no number.
+    """
+    model = walker.model
+    given, shape = np.asarray(recordings, float), (len(model.channels), model.settings.times.size)
+    if given.ndim not in (2, 3) or given.shape[-2:] != shape:
+        raise InputError(
+            f"A recording has the shape {list(shape)}: {shape[0]} channels ({', '.join(model.channels)}) and "
+            f"{shape[1]} samples, one every {model.settings.interval:g} s for {model.settings.duration:g} s. "
+            f"Received: shape {list(given.shape)}. State another length with "
+            "settings=RecordingSettings(duration=…, interval=…)."
+        )
+    bad = int(np.count_nonzero(~np.isfinite(given)))
+    if bad:
+        raise InputError(f"A recording has to be complete. Received: {bad} samples that are no numbers. Fill the gaps.")
+    rows = given.reshape(-1, shape[0] * shape[1])
+    once = [np.full((len(rows), 1), float(known[name])) for name in model.measured]
+    return np.concatenate([rows, *once], axis=1), given.ndim == 2
