@@ -214,6 +214,8 @@ def posteriors(
     """
     sd = walker.model.noise_sd(noise)
     learned, bank = prior_bank(walker, observed, sd, seed)
+    if len(observed) > 1:  # recordings side by side, each on one core
+        learned = dataclasses.replace(learned, threads=1)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(observed), _BATCH):
             batch = observed[start : start + _BATCH]

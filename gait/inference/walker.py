@@ -34,11 +34,13 @@ class Walker:
         model: the forward model of the recording.
         known: exact values of some unknowns, by name.
         walking: probability that a subject walks; needed for the density of the prior, see `learned`.
+        threads: number of cores for walks; None for all.
     """
 
     model: ForwardModel
     known: Mapping[str, float]
     walking: WalkingProbability | None = None
+    threads: int | None = None
 
     @functools.cached_property
     def stiffnesses(self) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ class Walker:
 
     def outputs(self, coordinates: np.ndarray) -> np.ndarray:
         """Noise-free recordings at coordinates [n, D], shape [n, outputs]; NaN for walkers that do not walk."""
-        return self.model.outputs(self.parameters(coordinates))
+        return self.model.outputs(self.parameters(coordinates), threads=self.threads)
 
     def log_weight(self, coordinates: np.ndarray) -> np.ndarray:
         """Logarithm of the prior density over the standard normal one at coordinates [n, D]; shape [n].

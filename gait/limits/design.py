@@ -127,7 +127,7 @@ class RecordingDesign:
             label = f"{quantity.heading} ({quantity.symbol})"
             if "noise" in design.points:
                 limits = [self._crossing(level, design.points["noise"]) for level in LEVELS]
-                lines.append(f"{label}: {' '.join(limits)}")
+                lines.append(f"{label}, by posteriors. {' '.join(limits)}")
                 continue
             best = (
                 f"to better than {rounded(design.sd)} {quantity.unit} (one standard deviation)"

@@ -51,7 +51,7 @@ def plot_confusion(analysis: ScenarioAnalysis) -> Figure:
             difference.set_ylabel(f"Difference [{unit(name)}]")
             difference.set_ylim(-3.0 * noise[name], 3.0 * noise[name])
         grid[0, 0].set_title("Two walkers")
-        grid[0, 1].set_title(f"They lie {study.separation:.2g} standard deviations apart in all")
+        grid[0, 1].set_title(f"{study.separation:.2g} standard deviations apart")
         for axis in grid[-1]:
             axis.set_xlabel("Time [s]")
         grid[0, 0].legend(fontsize=8, loc="upper left")

@@ -89,9 +89,10 @@ def _headline(analysis: ScenarioAnalysis) -> str:
     known = [mathematical(text) for text in analysis.known_combinations]
     lost = (Identifiability.COMBINATION, Identifiability.DEAD, Identifiability.LOST)
     unknown = [symbol(name) for name in analysis.model.unknowns if analysis.identifiability.get(name) in lost]
+    noise = "" if analysis.scenario.noise is None else " in this noise"
     if not known:
-        return f"From {_sources(analysis)}: nothing can be known well"
-    return f"From {_sources(analysis)}: {listed(known)} can be known" + (
+        return f"From {_sources(analysis)}{noise}: nothing can be known well"
+    return f"From {_sources(analysis)}{noise}: {listed(known)} can be known" + (
         f", {listed(unknown)} cannot" if unknown else ""
     )
 

@@ -105,13 +105,16 @@ class ForwardModel:
         """Number n of outputs."""
         return len(self.channels) * self.settings.times.size + len(self.measured)
 
-    def outputs(self, theta: np.ndarray, known: dict[bytes, Any] | None = None) -> np.ndarray:
+    def outputs(
+        self, theta: np.ndarray, known: dict[bytes, Any] | None = None, threads: int | None = None
+    ) -> np.ndarray:
         """Outputs of walkers with given unknowns.
 
         Args:
             theta: shape [batch, p], in the order of `unknowns`, SI units.
             known: empty at first; then walks of earlier calls, so that models that differ only in what is measured
                 do not compute them again.
+            threads: number of cores; None for all.
 
         Returns:
             Shape [batch, n]: one channel after the other, then what is measured once. A row of NaN for
@@ -121,7 +124,7 @@ class ForwardModel:
         outputs = np.full((len(theta), self.size), np.nan)
         parameters = named(self.unknowns, theta)
         key = theta.tobytes()
-        able, conditions, walks = (known or {}).get(key) or self._walks_of(theta, parameters)
+        able, conditions, walks = (known or {}).get(key) or self._walks_of(theta, parameters, threads)
         if known is not None and walks.samples.size <= _KEPT:
             known[key] = able, conditions, walks
         walked = able[walks.outcome == Outcome.WALKED]
@@ -134,14 +137,14 @@ class ForwardModel:
         return outputs
 
     def _walks_of(
-        self, theta: np.ndarray, parameters: Mapping[str, np.ndarray]
+        self, theta: np.ndarray, parameters: Mapping[str, np.ndarray], threads: int | None
     ) -> tuple[np.ndarray, Conditions, Walks]:
         """Numbers of the walkers whose unknowns are possible, these walkers, and their walks."""
         sound = [np.isfinite(column) & ((column > 0) | (not QUANTITIES[name].positive))
                  for name, column in parameters.items()]  # fmt: skip
         able = np.flatnonzero(np.all(sound, axis=0))
         conditions = self._conditions(theta[able])
-        return able, conditions, integrate(conditions, self.settings, threads=None)
+        return able, conditions, integrate(conditions, self.settings, threads=threads)
 
     def walks(self, theta: np.ndarray, interval: float) -> Walks:
         """Walks of given unknowns [batch, p], sampled at another interval [s]."""

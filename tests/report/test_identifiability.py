@@ -71,7 +71,10 @@ def test_the_figure_shows_ceilings_spectrum_and_twins(positions):
         np.testing.assert_array_equal(path.lines[row].get_ydata(), positions.twins.y[row])
         np.testing.assert_array_equal(force.lines[row].get_ydata(), positions.twins.fy[row])
     assert force.get_title() == "A force plate tells them apart"
-    assert figure.get_suptitle() == r"From $x$ and $y$: $k/m$ and $\ell_{0}$ can be known, $m$ and $k$ cannot"
+    assert (
+        figure.get_suptitle()
+        == r"From $x$ and $y$ in this noise: $k/m$ and $\ell_{0}$ can be known, $m$ and $k$ cannot"
+    )
 
 
 def test_without_twins_there_are_two_panels(forces):
