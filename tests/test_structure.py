@@ -32,12 +32,14 @@ INSIDE = {
     ],
     "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
     "inference": [
-        "estimated_ratio", "ratio", "problem", "bank", "kernels", "importance", "walking", "walker", "given", "posterior",
+        "estimated_ratio", "ratio", "problem", "bank", "kernels", "importance", "walking", "walker", "given",
+        "posterior",
     ],
     "limits": ["ceilings", "additional", "functions", "noise", "levels", "analysis", "design"],
     "diagnostics": ["verdicts", "scores", "sampled", "calibration"],
     "report": [
-        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery", "predictions",
+        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",
+        "predictions",
     ],
     "training": ["inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state", "fitting"],
     "evaluation": ["walk", "before_training", "after_training", "predictions"],

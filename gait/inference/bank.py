@@ -12,7 +12,8 @@ from gait.parameters import stream
 
 _BLOCK = 20_000  # draws that share one random stream
 _PATCH = 65_536  # bank recordings compared at a time
-_HOTTEST = 1e12
+_HOTTEST = 1e30
+_NONE = 1e-300  # effective draws, where there are none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Bank:
         """
 
         def surplus(log_temperature: float) -> float:
-            return np.log(effective(self.log_weight + log_fit / np.exp(log_temperature)) / enough)
+            found = effective(self.log_weight + log_fit / np.exp(log_temperature))
+            return float(np.log(max(found, _NONE) / enough))
 
         if surplus(0.0) >= 0.0:
             return 1.0

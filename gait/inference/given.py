@@ -25,6 +25,11 @@ def walker_of(
         InputError: if a name is not known, a level of noise is missing or impossible, or a known value is.
     """
     unknowns = (*NAMES, *(name for name in OPTIONAL if name in population.priors))
+    strange = [
+        f"{name} {value!r}" for table in (known, noise) for name, value in table.items() if not _is_number(value)
+    ]
+    if strange:
+        raise InputError(f"What is known, and levels of noise, have to be numbers. Received: {', '.join(strange)}.")
     strange = [name for name in known if name not in unknowns]
     if strange:
         raise InputError(
@@ -32,6 +37,9 @@ def walker_of(
             "Other legs or gravity need a range in the population."
         )
     measured = tuple(name for name in known if name in noise)
+    impossible = [f"{name}={known[name]}" for name in measured if not np.isfinite(known[name])]
+    if impossible:
+        raise InputError(f"What is measured has to be a number. Received: {', '.join(impossible)}.")
     model = ForwardModel(channels, measured, population.priors, settings, unknowns)
     exact = {name: float(value) for name, value in known.items() if name not in noise}
     for name, value in exact.items():
@@ -42,7 +50,13 @@ def walker_of(
                 f"{QUANTITIES[name].unit} in this population. Received: {value:g}. Widen its range."
             )
     model.noise_sd(noise)
+    if not Walker(model, exact).ranges:
+        raise InputError("Everything is known: nothing is left to ask of a recording. Leave out a part of known.")
     return Walker(model, exact)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int | np.floating | np.integer)
 
 
 def outputs_of(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]) -> tuple[np.ndarray, bool]:
@@ -52,7 +66,11 @@ def outputs_of(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]
         InputError: if the shape does not fit, or a sample is no number.
     """
     model = walker.model
-    given, shape = np.asarray(recordings, float), (len(model.channels), model.settings.times.size)
+    try:
+        given = np.asarray(recordings, float)
+    except (TypeError, ValueError):
+        raise InputError(f"A recording is an array of numbers. Received: {type(recordings).__name__}.") from None
+    shape = (len(model.channels), model.settings.times.size)
     if given.ndim not in (2, 3) or given.shape[-2:] != shape:
         raise InputError(
             f"A recording has the shape {list(shape)}: {shape[0]} channels ({', '.join(model.channels)}) and "
@@ -60,6 +78,8 @@ def outputs_of(recordings: ArrayLike, walker: Walker, known: Mapping[str, float]
             f"Received: shape {list(given.shape)}. State another length with "
             "settings=RecordingSettings(duration=…, interval=…)."
         )
+    if not given.size:
+        raise InputError(f"A posterior needs a recording. Received: none, shape {list(given.shape)}.")
     bad = int(np.count_nonzero(~np.isfinite(given)))
     if bad:
         raise InputError(f"A recording has to be complete. Received: {bad} samples that are no numbers. Fill the gaps.")

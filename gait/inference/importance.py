@@ -27,7 +27,7 @@ _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
 _SHARE = 0.005  # of the bank: effective draws at the temperature at which candidates are chosen
 _SHARP = 20.0  # temperature from which candidates descend to modes
-_CANDIDATES, _STARTS, _STEPS = 1500, 48, 12
+_CANDIDATES, _STARTS = 1500, 48
 _RADIUS, _NARROWING = 0.3, 0.8
 _CENTRES, _MOST_KERNELS = 800, 1500
 _DEPTH = 12.0, 25.0  # of log masses below the heaviest kernel: of neighbourhoods, of modes
@@ -35,7 +35,7 @@ _GLOBAL = 0.15  # share of the first proposal in all others
 _MEMORY = 3  # rounds whose draws bear kernels
 _ROUNDS, _GOOD, _FAIR, _LONGER = 5, 0.4, 0.25, 4
 _LIGHT = 1.0  # log weights of the bank so far below a mean draw's are light
-_EFFORTS = (1, 3)  # factors of candidates or starts, in turn
+_EFFORTS = ((1, 20), (4, 80))  # factors of candidates or starts, and steps down to a mode, in turn
 LEAST_EFFECTIVE = 100.0
 """Effective draws that a posterior needs."""
 MOST_OF_ONE = 0.1
@@ -175,16 +175,17 @@ def sample(
 
 def _first_proposal(
     problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
-    effort: int, generator: np.random.Generator,
+    effort: tuple[int, int], generator: np.random.Generator,
 ) -> Kernels:  # fmt: skip
     """Kernels that cover the posterior, from candidates of the bank at a temperature."""
+    more, steps = effort
     tempered = bank.log_weight + log_fit / temperature
     shares = np.exp(tempered - tempered.max())
     if temperature >= _SHARP:
-        chosen = np.unique(systematic(shares, effort * _STARTS, generator))
-        modes, _ = descend(problem, bank.coordinates[chosen], observed, sd, steps=_STEPS)
+        chosen = np.unique(systematic(shares, more * _STARTS, generator))
+        modes, _ = descend(problem, bank.coordinates[chosen], observed, sd, steps=steps)
         return modes.heaviest(_MOST_KERNELS, _DEPTH[1])
-    chosen = np.unique(systematic(shares, effort * _CANDIDATES, generator))
+    chosen = np.unique(systematic(shares, more * _CANDIDATES, generator))
     points, outputs = bank.coordinates[chosen], bank.recordings[chosen] + bank.centre
     near = Neighbourhoods.of(problem, points, outputs, observed, sd, _RADIUS).kernels(problem, observed, sd)
     # The more candidates a neighbourhood can expect, the less each of them stands for.

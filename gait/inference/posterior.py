@@ -6,7 +6,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from gait.simulation.population import Population
 DRAWS = 2000
 BANK_SIZES = (100_000, 600_000)
 """Walks of the prior that a recording is compared with: where noise is small, and where it is not."""
-_SMALL_NOISE = 300.0  # temperature from which the smaller bank will do
+_SMALL_NOISE, _ENOUGH = 300.0, 0.005  # temperature from which the smaller bank will do, for so large a part of it
 _BATCH = 16  # recordings compared with the bank at a time
 _CLIMBERS, _CLIMB = 64, 20  # draws from which modes are looked for, and their steps
 
@@ -191,10 +191,11 @@ def posterior(
     Source: docs/noise.md.
     """
     check_seed(seed)
-    if draws < 1:
+    if not (draws >= 1 and draws == int(draws)):
         raise InputError(f"The number of draws is a whole number of at least 1. Received: draws={draws!r}.")
     population = population or Population()
-    walker = walker_of(tuple(channels), noise, population, dict(known or {}), settings or RecordingSettings())
+    named = (channels,) if isinstance(channels, str) else tuple(channels)
+    walker = walker_of(named, noise, population, dict(known or {}), settings or RecordingSettings())
     observed, single = outputs_of(recordings, walker, dict(known or {}))
     found = list(posteriors(walker, observed, noise, draws=int(draws), seed=seed))
     return found[0] if single else found
@@ -213,19 +214,38 @@ def posteriors(
         seed: key of all random numbers.
     """
     sd = walker.model.noise_sd(noise)
-    learned, bank = prior_bank(walker, observed, sd, seed)
-    if len(observed) > 1:  # recordings side by side, each on one core
-        learned = dataclasses.replace(learned, threads=1)
+    learned: dict[int, tuple[Walker, Bank]] = {}
+
+    def prior(size: int) -> tuple[Walker, Bank]:
+        if size not in learned:
+            known, bank = _bank(_Key(walker), size, seed)
+            # Of several recordings each has a core of its own.
+            learned[size] = known if len(observed) == 1 else dataclasses.replace(known, threads=1), bank
+        return learned[size]
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(observed), _BATCH):
-            batch = observed[start : start + _BATCH]
-            fits = bank.log_fit(batch, sd)
             jobs = [
-                pool.submit(_one, learned, bank, row, sd, fit, draws, np.random.default_rng((seed, start + number)))
-                for number, (row, fit) in enumerate(zip(batch, fits, strict=True))
+                pool.submit(_one, *prior(size), row, sd, fit, draws, np.random.default_rng((seed, start + number)))
+                for number, (row, size, fit) in enumerate(_compared(prior, observed[start : start + _BATCH], sd))
             ]
             for job in jobs:
                 yield job.result()
+
+
+def _compared(
+    prior: Callable[[int], tuple[Walker, Bank]], observed: np.ndarray, sd: np.ndarray
+) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+    """Each recording with the size of the bank that its noise needs, and its fit to that bank."""
+    small, large = BANK_SIZES
+    bank = prior(small)[1]
+    fits = list(bank.log_fit(observed, sd))
+    noisy = [i for i, fit in enumerate(fits) if bank.temperature(fit, _ENOUGH * len(bank)) < _SMALL_NOISE]
+    if noisy:
+        for i, fit in zip(noisy, prior(large)[1].log_fit(observed[noisy], sd), strict=True):
+            fits[i] = fit
+    for i, (row, fit) in enumerate(zip(observed, fits, strict=True)):
+        yield row, large if i in noisy else small, fit
 
 
 def _one(
@@ -262,14 +282,18 @@ def _one(
 
 
 def _table(walker: Walker, coordinates: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
-    """All parameters and ratios of draws; mass and stiffness are drawn where only their ratios are known."""
+    """All parameters and ratios of draws; mass and stiffness are drawn where only their ratios are known.
+
+    Draws with impossible ratios have no weight. They get any mass, so that all numbers are finite.
+    """
     values = walker.values(coordinates)
     ratios = {name: f"{name}_to_mass" for name in walker.stiffnesses}
     if not walker.sized:
         given = np.stack([values[ratio] for ratio in ratios.values()], axis=1)
         possible = np.isfinite(walker.ratio_posterior.mean("mass", given))
-        for name in walker.ratio_posterior.targets:
-            values[name] = np.full(len(coordinates), np.nan)
+        values["mass"] = np.full(len(coordinates), walker.model.prior("mass").low)
+        for name, ratio in ratios.items():
+            values[name] = values[ratio] * values["mass"]
         if possible.any():
             for name, drawn in walker.ratio_posterior.draw(given[possible], 1, generator).items():
                 values[name][possible] = drawn[:, 0]
@@ -279,17 +303,6 @@ def _table(walker: Walker, coordinates: np.ndarray, generator: np.random.Generat
         if ratio not in values:
             values[ratio] = values[name] / values["mass"]
     return pd.DataFrame({name: values[name] for name in (*walker.model.unknowns, *ratios.values())})
-
-
-def prior_bank(walker: Walker, observed: np.ndarray, sd: np.ndarray, seed: int) -> tuple[Walker, Bank]:
-    """Walks of the prior, as many as the noise needs, and the walker with its probability of walking."""
-    small, large = BANK_SIZES
-    learned, bank = _bank(_Key(walker), small, seed)
-    some = bank.log_fit(observed[:_BATCH], sd)
-    temperatures = [bank.temperature(fit, 0.005 * len(bank)) for fit in some]
-    if min(temperatures) >= _SMALL_NOISE:
-        return learned, bank
-    return _bank(_Key(walker), large, seed)
 
 
 class _Key:

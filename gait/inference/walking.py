@@ -71,7 +71,8 @@ class WalkingProbability:
 def _exponents(degree: int, dimension: int) -> np.ndarray:
     """Exponents of all products of powers up to a total degree, shape [terms, dimension]."""
     every = itertools.product(range(degree + 1), repeat=dimension)
-    return np.array([powers for powers in every if sum(powers) <= degree], int).reshape(-1, dimension)
+    found = [powers for powers in every if sum(powers) <= degree]
+    return np.array(found, int).reshape(len(found), dimension)
 
 
 def _terms(exponents: np.ndarray, points: np.ndarray) -> np.ndarray:
