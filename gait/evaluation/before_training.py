@@ -96,7 +96,13 @@ def evaluate_scenario(
         design = None
         if scenario.noise is not None:
             design = design_recording(
-                analysis.model, scenario.noise, seed=seed, walkers=(walkers + 1) // 2, progress=progress, known=known
+                analysis.model,
+                scenario.noise,
+                seed=seed,
+                walkers=(walkers + 1) // 2,
+                progress=progress,
+                known=known,
+                study=analysis.noise_study,
             )
         written = _write(folder, analysis, design, formats)
     return ScenarioEvaluation(analysis, design, written)

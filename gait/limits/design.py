@@ -19,6 +19,7 @@ from gait.identifiability.wording import finite, rounded
 from gait.limits.analysis import POINTS, noise_in_words
 from gait.limits.ceilings import gradients
 from gait.limits.levels import FEWEST_SAMPLES, Points, study_levels
+from gait.limits.noise import NoiseStudy
 from gait.parameters import QUANTITIES
 from gait.simulation.forward_model import ForwardModel
 
@@ -31,8 +32,6 @@ _FACTORS = np.geomspace(1e-2, 1e3, 101)
 _DECADES = 20.0  # up and down from the given noise, in search of the noise that is tolerated
 _SHORTEST = 0.1  # of the duration
 _COUNT = 24  # durations and intervals that are tried
-WALKERS_OF_DESIGN = 32
-"""Fresh walkers at each level, by default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,6 +179,7 @@ def design_recording(
     walkers: int = 0,
     progress: bool = False,
     known: MutableMapping[str, dict] | None = None,
+    study: NoiseStudy | None = None,
 ) -> RecordingDesign:
     """Finds out how well k/m and the rest length can be known, and how noise, duration and interval change that.
 
@@ -194,6 +194,7 @@ def design_recording(
         walkers: number of fresh walkers at each level whose posteriors give the true R²; 0 for local bounds only.
         progress: whether bars show how far the posteriors are.
         known: results of earlier calls, see `gait.limits.noise.study_noise`.
+        study: posteriors of the recording and noise as they are, if there are any.
 
     Raises:
         InputError: if the noise does not fit the model, or no walker has sound derivatives.
@@ -244,7 +245,15 @@ def design_recording(
         least = min(design.tolerated[LEVELS[0]] for design in quantities.values()) / 8.0
         most = max(design.tolerated[LEVELS[1]] for design in quantities.values())
         at_levels, undone = study_levels(
-            model, noise, tuple(quantities), (least, most), walkers, seed=seed, progress=progress, known=known
+            model,
+            noise,
+            tuple(quantities),
+            (least, most),
+            walkers,
+            seed=seed,
+            progress=progress,
+            known=known,
+            given=study,
         )
         quantities = {name: dataclasses.replace(design, points=at_levels[name]) for name, design in quantities.items()}
     return RecordingDesign(

@@ -10,7 +10,7 @@ import numpy as np
 
 from gait.identifiability.wording import rounded
 from gait.limits.functions import function_of
-from gait.limits.noise import NoisyCeiling, study_noise
+from gait.limits.noise import NoiseStudy, NoisyCeiling, study_noise
 from gait.simulation.forward_model import NOISE_RANGE, ForwardModel
 
 FEWEST_SAMPLES = 8
@@ -65,6 +65,7 @@ def study_levels(
     seed: int,
     progress: bool,
     known: MutableMapping[str, dict] | None,
+    given: NoiseStudy | None,
 ) -> tuple[dict[str, dict[str, Points]], int]:
     """Finds the true R² of quantities at a handful of levels.
 
@@ -77,6 +78,7 @@ def study_levels(
         seed: key of the walkers.
         progress: whether bars show how far the posteriors are.
         known: results of earlier calls, see `gait.limits.noise.study_noise`.
+        given: posteriors of the recording and noise as they are, if there are any.
 
     Returns:
         `Points` of each quantity along "noise", "duration" and "interval"; and the number of posteriors, of all levels,
@@ -91,7 +93,9 @@ def study_levels(
             shown = value * first if along == "noise" else value
             title = f"{_TITLES[along]} {rounded(shown)}" if progress else ""
             studies.append(
-                study_noise(recorded, levels, functions, walkers=walkers, seed=seed, progress=title, known=known)
+                given
+                if given is not None and recorded == model and levels == noise
+                else study_noise(recorded, levels, functions, walkers=walkers, seed=seed, progress=title, known=known)
             )
         undone += sum(study.undone for study in studies)
         for name in names:
