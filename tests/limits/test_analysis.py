@@ -317,9 +317,9 @@ def test_the_numbers_are_json(positions):
     content = json.loads(json.dumps(positions.to_dict(), allow_nan=False))
     assert set(content) == {
         "channels", "measured", "noise", "priors", "gravity", "duration", "interval", "quantities", "combinations",
-        "combinations_under_noise", "remedies", "analysis",
+        "combinations_under_noise", "noise_study", "remedies", "analysis",
     }  # fmt: skip
-    assert content["noise"] is content["combinations_under_noise"] is None
+    assert content["noise"] is content["combinations_under_noise"] is content["noise_study"] is None
     assert content["combinations"] == content["analysis"]["combinations_without_noise"]
     assert content["priors"]["m"] == {"low": 60.0, "high": 75.0}
     assert content["quantities"]["mass"]["unit"] == QUANTITIES["mass"].unit
