@@ -5,7 +5,7 @@ so large that the bank has enough effective draws. Candidates drawn from it beco
 their neighbourhoods where noise is large, of the modes below them where it is small. Their mixture is the first
 proposal. Each further one has kernels on the weighted draws of the one before, and keeps a part of the first. As every
 proposal is fixed before its draws are made, each round by itself estimates the evidence without bias. Only the draws of
-the last round are returned; the others serve as a check.
+the last round are returned, with those of the half of the bank on which no kernel stands; the others serve as a check.
 
 Sources: O. Cappé, A. Guillin, J.-M. Marin, C. Robert, J. Comput. Graph. Stat. 13 (2004) 907-929, for the rounds;
 T. Hesterberg, Technometrics 37 (1995) 185-194, for the part of the first proposal in all others; E. Ionides, J. Comput.

@@ -43,6 +43,7 @@ class NoisyCeiling:
         r2: mean over the walkers.
         error: its standard error.
         low, high: bounds on `r2` if some walkers could not be done; else equal to it.
+        spread: standard deviation of the quantity among walkers of the prior, in its unit.
         twins: number of walkers with a part of their posterior far from the truth; None where this is not defined.
         local_sd: standard deviation of the posterior if there were no other solution than that near the truth, median
             over the walkers; None likewise.
@@ -52,6 +53,7 @@ class NoisyCeiling:
     error: float
     low: float
     high: float
+    spread: float
     twins: int | None = None
     local_sd: float | None = None
 
@@ -218,7 +220,7 @@ def _ceiling(variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndar
     sound = done & np.isfinite(share)
     known, count = share[sound], len(share)
     if not len(known):
-        return NoisyCeiling(math.nan, math.nan, 0.0, 1.0)
+        return NoisyCeiling(math.nan, math.nan, 0.0, 1.0, math.sqrt(spread))
     left = float(np.mean(np.where(np.isfinite(share), share, 1.0)))
     error = float(np.std(known, ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan
     undone = count - len(known)
@@ -229,6 +231,7 @@ def _ceiling(variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndar
         error=error,
         low=float(low) if undone else 1.0 - left,
         high=float(high) if undone else 1.0 - left,
+        spread=math.sqrt(spread),
         twins=int(np.sum(far & sound)) if defined else None,
         local_sd=float(np.median(local)) if defined else None,
     )
@@ -291,13 +294,13 @@ def _alike(model: ForwardModel, theta: np.ndarray, posterior, sd: np.ndarray) ->
 def noisy_ceiling(name: str, local: Ceiling, study: NoiseStudy) -> Ceiling:
     """The ceiling of a quantity from posteriors, beside its local bound."""
     found = study.ceilings[name]
-    spread = local.rmse / math.sqrt(max(1.0 - local.r2, 1e-300)) if local.rmse else 0.0
     reason = local.reason
     if local.r2 - found.r2 > max(2.0 * found.error, 0.005):
         reason = "In this noise, recordings of different walkers are confused with each other."
     elif local.reason.startswith("The noise"):
         reason = "The noise allows no more."
-    return Ceiling(found.r2, spread * math.sqrt(max(1.0 - found.r2, 0.0)), reason, found.error, local.r2)
+    rmse = found.spread * math.sqrt(max(1.0 - found.r2, 0.0))
+    return Ceiling(found.r2, rmse, reason, found.error, local.r2)
 
 
 def in_noise(name: str, ceiling: Ceiling, study: NoiseStudy) -> str:

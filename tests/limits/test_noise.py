@@ -147,7 +147,7 @@ def test_walkers_that_could_not_be_done_widen_the_limits():
 
 
 def test_twins_are_counted_in_words():
-    found = {"stiffness_to_mass": NoisyCeiling(0.8, 0.02, 0.8, 0.8, 5, 0.95)}
+    found = {"stiffness_to_mass": NoisyCeiling(0.8, 0.02, 0.8, 0.8, 50**0.5, 5, 0.95)}
     study = NoiseStudy(found, 64, 0, 500.0, {}, None, 0.0, 0)
     ceiling = noisy_ceiling("stiffness_to_mass", Ceiling(0.98, 1.0, "The noise"), study)
     assert in_noise("stiffness_to_mass", ceiling, study) == (
