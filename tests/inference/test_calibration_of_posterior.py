@@ -13,7 +13,7 @@ from scipy import special, stats
 from gait.inference import posterior as module
 from gait.inference.bank import Bank, effective
 from gait.inference.kernels import descend
-from gait.inference.posterior import posteriors, prior_bank
+from gait.inference.posterior import posteriors
 from gait.inference.walker import Walker
 from gait.parameters import NAMES
 from gait.simulation.forward_model import ForwardModel
@@ -119,7 +119,7 @@ def local_ranks(noise, start):
     sd = np.full(MODEL.size, noise)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BANK_SIZES", (20_000, 20_000))
-        walker, bank = prior_bank(WALKER, observed, sd, 0)
+        walker, bank = module._bank(module._Key(WALKER), module.BANK_SIZES[1], 0)
     true, fits = walker.coordinates_of(truth), bank.log_fit(observed, sd)
     ranks = []
     for i, recording in enumerate(observed):

@@ -592,7 +592,7 @@ def test_temperature_is_one_where_the_bank_suffices():
     own = effective(bank.log_weight + fit)
     assert bank.temperature(fit, 0.99 * own) == 1.0
     assert bank.temperature(fit, 1.05 * own) > 1.0
-    assert bank.temperature(fit, 2.0 * len(bank)) == 1e12
+    assert bank.temperature(fit, 2.0 * len(bank)) == 1e30  # no noise is enough
 
 
 # The vocabulary ------------------------------------------------------------------------------
