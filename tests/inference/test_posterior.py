@@ -122,7 +122,7 @@ def test_without_noise_the_mass_is_as_uncertain_as_the_ratio_leaves_it():
     assert OF_RATIO.ceiling("mass") == pytest.approx(0.5005, abs=1e-4)
 
 
-@pytest.mark.parametrize("noise", [1e-6, 1e-8])
+@pytest.mark.parametrize("noise", [pytest.param(1e-6, marks=pytest.mark.slow), 1e-8])
 def test_noise_of_a_micron_and_far_less_is_small_noise_like_any_other(noise):
     """The spread of k/m is proportional to the noise there."""
     theta, clean = walkers()

@@ -163,6 +163,7 @@ def test_the_probability_of_walking_differs_between_subjects():
     assert max(found) - min(found) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("left", "right", "rest_length"), [(8300.0, 9300.0, 0.65), (9800.0, 7700.0, 0.75)])
 def test_the_probability_of_walking_on_unequal_legs_is_that_of_counting(left, right, rest_length):
     walker, _ = banked("two legs", 40_000)
@@ -229,6 +230,7 @@ def test_a_prior_without_one_of_its_factors_is_noticed(lost):
     assert max(map(abs, z_scores(walker, bank, theta, log_weight).values())) > 8.0
 
 
+@pytest.mark.slow
 def test_walkers_near_a_known_step_length_are_those_whose_step_length_is_known(monkeypatch):
     """What is known changes which circumstances are left, not the probability that all of a subject's made it walk.
 
