@@ -71,7 +71,7 @@ def evaluate_scenario(
         data: dataset whose priors and settings count; by default the paper's.
         seed: key of the walkers that are analysed.
         formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
-        walkers: with noise, number of fresh walkers whose posteriors tell what is possible, half of them at each level
+        walkers: with noise, number of fresh walkers whose posteriors tell what is possible, a quarter of them at each level
             of the design; 0 for local bounds, which are quick and can promise far too much.
         progress: whether bars show how far posteriors are.
 
@@ -99,7 +99,7 @@ def evaluate_scenario(
                 analysis.model,
                 scenario.noise,
                 seed=seed,
-                walkers=(walkers + 1) // 2,
+                walkers=(walkers + 3) // 4,
                 progress=progress,
                 known=known,
                 study=analysis.noise_study,
