@@ -71,8 +71,8 @@ def evaluate_scenario(
         data: dataset whose priors and settings count; by default the paper's.
         seed: key of the walkers that are analysed.
         formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
-        walkers: with noise, number of fresh walkers whose posteriors tell what is possible, a quarter of them at each level
-            of the design; 0 for local bounds, which are quick and can promise far too much.
+        walkers: with noise, number of fresh walkers whose posteriors tell what is possible, a quarter of them at each
+            level of the design; 0 for local bounds, which are quick and can promise far too much.
         progress: whether bars show how far posteriors are.
 
     Raises:
