@@ -209,6 +209,12 @@ def test_modules_that_load_without_tensorflow():
     assert {"gait", "numpy"} <= loaded_by(code)
 
 
+def test_what_is_said_before_training_waits_for_no_library_that_only_noise_needs():
+    """An analysis without noise took two seconds longer when posteriors were loaded with it."""
+    assert not {"pandas", "scipy"} & loaded_by("import gait.limits.analysis")
+    assert {"pandas", "scipy"} <= loaded_by("import gait.inference.posterior")
+
+
 def test_tensorflow_is_noticed(tmp_path):
     """Negative control of the tests above, with an empty stand-in that takes no seconds to load."""
     (tmp_path / "tensorflow.py").touch()

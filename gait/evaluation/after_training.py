@@ -15,8 +15,8 @@ from gait.data.dataset import Dataset, open_dataset
 from gait.diagnostics.calibration import RatioCalibration, calibrate_ratio_posterior
 from gait.diagnostics.scores import Score, score
 from gait.errors import InputError
+from gait.inference.ratio import ratio_name
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
-from gait.limits.ceilings import ratio_name
 from gait.parameters import QUANTITIES, derive, determined, named
 from gait.report.calibration import CALIBRATION, plot_ratio_calibration
 from gait.report.learning_curves import plot_learning_curves

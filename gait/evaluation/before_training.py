@@ -112,13 +112,14 @@ class _Levels(collections.UserDict):
     """Results by key that are written to a file as they come."""
 
     def __init__(self, path: AnyPath):
-        super().__init__(files.read_json(path, "levels of noise", ()) if path.exists() else {})
+        super().__init__()
         self._path = path
+        if path.exists():
+            self.data = files.read_json(path, "levels of noise", ())
 
     def __setitem__(self, key, item) -> None:
         super().__setitem__(key, item)
-        if getattr(self, "_path", None) is not None:
-            files.write_json(self._path, self.data)
+        files.write_json(self._path, self.data)
 
 
 def _write(

@@ -50,9 +50,10 @@ def walker_of(
                 f"{QUANTITIES[name].unit} in this population. Received: {value:g}. Widen its range."
             )
     model.noise_sd(noise)
-    if not Walker(model, exact).ranges:
+    walker = Walker(model, exact)
+    if not walker.ranges:
         raise InputError("Everything is known: nothing is left to ask of a recording. Leave out a part of known.")
-    return Walker(model, exact)
+    return walker
 
 
 def _is_number(value: object) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from gait.inference.bank import Bank, effective
 from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, descend, systematic
@@ -25,7 +25,8 @@ from gait.inference.problem import Problem, log_constant, log_prior, log_standar
 
 _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
-_SHARE = 0.005  # of the bank: effective draws at the temperature at which candidates are chosen
+SHARE = 0.005
+"""Effective draws at the temperature at which candidates are chosen, as a part of the bank."""
 _SHARP = 20.0  # temperature from which candidates descend to modes
 _CANDIDATES, _STARTS = 1500, 48
 _RADIUS, _NARROWING = 0.3, 0.8
@@ -155,7 +156,7 @@ def sample(
         generator: source of random numbers.
     """
     weights = bank.log_weight + log_fit
-    temperature = bank.temperature(log_fit, _SHARE * len(bank))
+    temperature = bank.temperature(log_fit, SHARE * len(bank))
     if temperature <= _PRIOR[0] and effective(weights) >= _PRIOR[1]:
         return _from_bank(problem, bank, observed, sd, weights, temperature, count, generator)
     # Kernels stand on draws of one half of the bank. The other half, which knows nothing of them, checks them: a draw
@@ -313,7 +314,7 @@ def _judged(
 
 
 def _plausible(fit: float, observed: np.ndarray, problem: Problem) -> bool:
-    return bool(stats.chi2.sf(fit, max(1, len(observed) - problem.dimension)) > _UNLIKELY)
+    return bool(special.chdtrc(max(1, len(observed) - problem.dimension), fit) > _UNLIKELY)
 
 
 def _doubt(

@@ -15,17 +15,18 @@ from numpy.typing import ArrayLike
 from gait.errors import InputError, check_seed
 from gait.inference.bank import Bank
 from gait.inference.given import outputs_of, walker_of
-from gait.inference.importance import Sample, sample
+from gait.inference.importance import SHARE, Sample, sample
 from gait.inference.kernels import descend, systematic
+from gait.inference.ratio import ratio_name
 from gait.inference.walker import Walker
-from gait.parameters import QUANTITIES, derive
+from gait.parameters import QUANTITIES, derive, named
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 
 DRAWS = 2000
 BANK_SIZES = (100_000, 600_000)
 """Walks of the prior that a recording is compared with: where noise is small, and where it is not."""
-_SMALL_NOISE, _ENOUGH = 300.0, 0.005  # temperature from which the smaller bank will do, for so large a part of it
+_SMALL_NOISE = 300.0  # temperature from which the smaller bank will do
 _BATCH = 16  # recordings compared with the bank at a time
 _CLIMBERS, _CLIMB = 64, 20  # draws from which modes are looked for, and their steps
 
@@ -194,8 +195,8 @@ def posterior(
     if not (draws >= 1 and draws == int(draws)):
         raise InputError(f"The number of draws is a whole number of at least 1. Received: draws={draws!r}.")
     population = population or Population()
-    named = (channels,) if isinstance(channels, str) else tuple(channels)
-    walker = walker_of(named, noise, population, dict(known or {}), settings or RecordingSettings())
+    names = (channels,) if isinstance(channels, str) else tuple(channels)
+    walker = walker_of(names, noise, population, dict(known or {}), settings or RecordingSettings())
     observed, single = outputs_of(recordings, walker, dict(known or {}))
     found = list(posteriors(walker, observed, noise, draws=int(draws), seed=seed))
     return found[0] if single else found
@@ -240,7 +241,7 @@ def _compared(
     small, large = BANK_SIZES
     bank = prior(small)[1]
     fits = list(bank.log_fit(observed, sd))
-    noisy = [i for i, fit in enumerate(fits) if bank.temperature(fit, _ENOUGH * len(bank)) < _SMALL_NOISE]
+    noisy = [i for i, fit in enumerate(fits) if bank.temperature(fit, SHARE * len(bank)) < _SMALL_NOISE]
     if noisy:
         for i, fit in zip(noisy, prior(large)[1].log_fit(observed[noisy], sd), strict=True):
             fits[i] = fit
@@ -286,20 +287,15 @@ def _table(walker: Walker, coordinates: np.ndarray, generator: np.random.Generat
 
     Draws with impossible ratios have no weight. They get any mass, so that all numbers are finite.
     """
-    values = walker.values(coordinates)
-    ratios = {name: f"{name}_to_mass" for name in walker.stiffnesses}
+    values = named(walker.model.unknowns, walker.parameters(coordinates)) | walker.values(coordinates)
+    ratios = {name: ratio_name(name) for name in walker.stiffnesses}
     if not walker.sized:
         given = np.stack([values[ratio] for ratio in ratios.values()], axis=1)
         possible = np.isfinite(walker.ratio_posterior.mean("mass", given))
-        values["mass"] = np.full(len(coordinates), walker.model.prior("mass").low)
-        for name, ratio in ratios.items():
-            values[name] = values[ratio] * values["mass"]
         if possible.any():
             for name, drawn in walker.ratio_posterior.draw(given[possible], 1, generator).items():
                 values[name][possible] = drawn[:, 0]
     for name, ratio in ratios.items():
-        if name not in values:
-            values[name] = values[ratio] * values["mass"]
         if ratio not in values:
             values[ratio] = values[name] / values["mass"]
     return pd.DataFrame({name: values[name] for name in (*walker.model.unknowns, *ratios.values())})
@@ -310,9 +306,7 @@ class _Key:
 
     def __init__(self, walker: Walker):
         self.walker = walker
-        model = walker.model
-        priors = {name: model.prior(name) for name in model.unknowns}
-        self._text = repr((model.channels, model.measured, priors, model.settings, sorted(walker.known.items())))
+        self._text = repr((walker.model.key, sorted(walker.known.items())))
 
     def __hash__(self) -> int:
         return hash(self._text)

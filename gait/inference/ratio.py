@@ -29,6 +29,11 @@ _ROUNDING = 1e-9  # relative; A may exceed B by so much where a single mass has 
 _WALKERS, _ESTIMATES = 2**17, 2**14  # of the Sobol sequences behind a ceiling
 
 
+def ratio_name(stiffness: str) -> str:
+    """Name of the ratio of a stiffness to the mass: "stiffness_to_mass" of "stiffness"."""
+    return f"{stiffness}_to_mass"
+
+
 @dataclasses.dataclass(frozen=True)
 class RatioPosterior:
     """Posterior of mass and stiffnesses of a walker whose ratios k/m are known.

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special
 
-from gait.inference.ratio import STIFFNESSES, RatioPosterior
+from gait.inference.ratio import STIFFNESSES, RatioPosterior, ratio_name
 from gait.inference.walking import WalkingProbability
 from gait.parameters import CIRCUMSTANCE, Uniform, stream
 from gait.simulation.channels import CHANNELS
@@ -62,7 +62,7 @@ class Walker:
         for name in self.stiffnesses:
             if name not in known:
                 prior = self.model.prior(name)
-                found[f"{name}_to_mass"] = Uniform(prior.low / heaviest, prior.high / lightest)
+                found[ratio_name(name)] = Uniform(prior.low / heaviest, prior.high / lightest)
         if self.sized and "mass" not in known:
             found["mass"] = mass
         others = [name for name in self.model.unknowns if name not in ("mass", *self.stiffnesses, *known)]
@@ -100,7 +100,7 @@ class Walker:
             values["mass"] = np.full(len(coordinates), 0.5 * sum(self._ends("mass")))
         for name in self.stiffnesses:
             if name not in values:
-                values[name] = values[f"{name}_to_mass"] * values["mass"]
+                values[name] = values[ratio_name(name)] * values["mass"]
         return np.stack([values[name] for name in self.model.unknowns], axis=1)
 
     def outputs(self, coordinates: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ class Walker:
 
     def _log_ratio_density(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Density of the ratios, with the mass if that is a coordinate, times the volume of their box."""
-        ratios = {name: f"{name}_to_mass" for name in self.stiffnesses if name not in self.known}
+        ratios = {name: ratio_name(name) for name in self.stiffnesses if name not in self.known}
         count = len(next(iter(values.values())))
         log = np.zeros(count)
         for name, ratio in ratios.items():

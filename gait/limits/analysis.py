@@ -12,9 +12,9 @@ from gait.errors import InputError, check_seed
 from gait.identifiability.analysis import analyse
 from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed, rounded
-from gait.inference.ratio import RatioPosterior
+from gait.inference.ratio import RatioPosterior, ratio_name
 from gait.limits.additional import ACCURACY, AdditionalMeasurement, additional_measurements
-from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_name, ratio_posterior_of
+from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_posterior_of
 from gait.limits.functions import function_of, products
 from gait.limits.noise import WALKERS, NoiseStudy, in_noise, noisy_ceiling, study_noise
 from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive, determined
@@ -98,7 +98,7 @@ class ScenarioAnalysis:
         """Combinations of the walker's own unknowns that can be known, as text."""
         if self.report.combinations_without_noise is None:
             return "no product of powers of the unknowns"
-        return listed(self.known_combinations) or "nothing"
+        return listed(self.known_combinations)
 
     @property
     def advice(self) -> str:

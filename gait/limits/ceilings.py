@@ -13,7 +13,7 @@ import numpy as np
 
 from gait.identifiability.findings import Identifiability, Report
 from gait.identifiability.wording import listed
-from gait.inference.ratio import RatioPosterior
+from gait.inference.ratio import RatioPosterior, ratio_name
 from gait.parameters import QUANTITIES, Uniform, derive, named
 
 RECOVERED_R2 = 0.99
@@ -43,11 +43,6 @@ class Ceiling:
     def recoverable(self) -> bool:
         """True if the best estimator would count as having recovered the quantity."""
         return self.r2 >= RECOVERED_R2
-
-
-def ratio_name(stiffness: str) -> str:
-    """Name of the ratio of a stiffness to the mass: "stiffness_to_mass" of "stiffness"."""
-    return f"{stiffness}_to_mass"
 
 
 def gradients(name: str, theta: np.ndarray, unknowns: tuple[str, ...]) -> np.ndarray:

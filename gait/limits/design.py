@@ -139,10 +139,9 @@ class RecordingDesign:
 
     def _crossing(self, level: float, points: Points) -> str:
         """Where R² falls below a level, as posteriors at a few levels of noise have it."""
-        found = points.crossing(level)
-        if found is None or not found[0]:
+        low, high = points.crossing(level)
+        if not low:
             return f"Its R² is below {level:g} with noise of {self._in_words(points.values[0])} already."
-        low, high = found
         if math.isinf(high):
             return f"Its R² is still above {level:g} with noise of {self._in_words(low)}."
         return f"Its R² falls below {level:g} between noise of {self._in_words(low)} and {self._in_words(high)}."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gait.identifiability.findings import Report
-from gait.inference.ratio import STIFFNESSES
+from gait.inference.ratio import STIFFNESSES, ratio_name
 from gait.parameters import derive
 
 Function = Callable[[Mapping[str, np.ndarray]], np.ndarray]
@@ -38,7 +38,7 @@ def products(unknowns: tuple[str, ...], report: Report) -> dict[str, Function]:
         def of(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
             if "mass" not in parameters:  # the ratios are known, not the size: any size does
                 parameters = {**parameters, "mass": np.ones(())} | {
-                    name: parameters[f"{name}_to_mass"] for name in STIFFNESSES if f"{name}_to_mass" in parameters
+                    name: parameters[ratio_name(name)] for name in STIFFNESSES if ratio_name(name) in parameters
                 }
             factors = [parameters[name] ** int(e) for name, e in zip(unknowns, powers, strict=True) if e]
             return np.prod(np.broadcast_arrays(*factors), axis=0)

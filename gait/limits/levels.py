@@ -42,7 +42,7 @@ class Points:
         columns = [[getattr(ceiling, name) for ceiling in found] for name in ("r2", "error", "low", "high")]
         return cls(np.array(values), *(np.array(column) for column in columns))
 
-    def crossing(self, level: float) -> tuple[float, float] | None:
+    def crossing(self, level: float) -> tuple[float, float]:
         """Neighbouring values between which R² falls below a level; infinite beyond the last, 0 before the first."""
         below = np.flatnonzero(self.r2 < level)
         if not len(below):

@@ -11,18 +11,20 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gait.identifiability.wording import finite, rounded
-from gait.inference.kernels import derivatives
-from gait.inference.posterior import posteriors
-from gait.inference.walker import Walker
+from gait.inference.ratio import ratio_name
 from gait.limits.ceilings import Ceiling
 from gait.limits.functions import Function, Functions
 from gait.parameters import QUANTITIES, draw, named, stream
 from gait.simulation.forward_model import ForwardModel
 from gait.streams import redraw_interval
+
+if TYPE_CHECKING:
+    from gait.inference.walker import Walker
 
 WALKERS = 64
 """Fresh walkers whose posteriors are averaged, by default."""
@@ -118,10 +120,7 @@ class NoiseStudy:
 
 def key_of(model: ForwardModel, noise: Mapping[str, float], quantities: Functions, walkers: int, seed: int) -> str:
     """A short text that differs whenever the result of `study_noise` would."""
-    priors = {name: model.prior(name) for name in model.unknowns}
-    text = repr((
-        model.channels, model.measured, priors, model.settings, sorted(noise.items()), sorted(quantities), walkers, seed
-    ))  # fmt: skip
+    text = repr((model.key, sorted(noise.items()), sorted(quantities), walkers, seed))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -163,6 +162,9 @@ def _study(
     model: ForwardModel, noise: Mapping[str, float], sd: np.ndarray, quantities: Functions, walkers: int, seed: int,
     progress: str,
 ) -> NoiseStudy:  # fmt: skip
+    from gait.inference.posterior import posteriors  # only now: pandas and scipy take two seconds to load
+    from gait.inference.walker import Walker
+
     generator = np.random.default_rng((seed, _STREAM))
     theta = model.draw(walkers, generator)
     observed = model.outputs(theta)
@@ -249,8 +251,10 @@ def _local_sd(walker: Walker, theta: np.ndarray, sd: np.ndarray, quantities: Fun
     NaN for quantities that the coordinates do not determine, as mass and stiffness where only k/m is known.
     """
     parameters = named(walker.model.unknowns, theta)
-    parameters |= {f"{name}_to_mass": parameters[name] / parameters["mass"] for name in walker.stiffnesses}
+    parameters |= {ratio_name(name): parameters[name] / parameters["mass"] for name in walker.stiffnesses}
     points = walker.coordinates_of(parameters)
+    from gait.inference.kernels import derivatives  # only now: scipy takes a while to load
+
     slopes = derivatives(walker, points, walker.outputs(points)) / sd
     covariance = np.linalg.inv(slopes @ slopes.transpose(0, 2, 1) + np.eye(walker.dimension))
     step, found = 1e-6, {}

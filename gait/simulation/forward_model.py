@@ -105,6 +105,12 @@ class ForwardModel:
         """Number n of outputs."""
         return len(self.channels) * self.settings.times.size + len(self.measured)
 
+    @property
+    def key(self) -> str:
+        """A text that differs between models with other outputs or another prior."""
+        priors = {name: self.prior(name) for name in self.unknowns}
+        return repr((self.channels, self.measured, priors, self.settings))
+
     def outputs(
         self, theta: np.ndarray, known: dict[bytes, Any] | None = None, threads: int | None = None
     ) -> np.ndarray:

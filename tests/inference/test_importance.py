@@ -94,6 +94,11 @@ def test_both_of_two_equal_modes_are_found(noise):
     assert np.abs(discrepancies(found, SQUARE.exact(observed, sd))).max() < 4.0
 
 
+def over_seeds(problem, observed, sd):
+    """Samples of one posterior from banks and draws of 20 seeds."""
+    return (draws_of(problem, bank_of(problem, seed, 20_000), observed, sd, seed) for seed in range(20))
+
+
 @pytest.mark.parametrize("noise", [0.02, 0.2, 1.5])
 def test_the_error_of_the_evidence_is_its_scatter_over_seeds(noise):
     """Banks and draws of 20 seeds: z-scores have mean 0, and a mean square of about 1 or, as draws are even, less."""
@@ -101,8 +106,7 @@ def test_the_error_of_the_evidence_is_its_scatter_over_seeds(noise):
     observed, sd = recorded(problem, noise)
     exact = problem.exact(observed, sd)
     z = []
-    for seed in range(20):
-        found = draws_of(problem, bank_of(problem, seed, 20_000), observed, sd, seed)
+    for found in over_seeds(problem, observed, sd):
         assert found.reason == ""
         z.append((found.log_evidence - exact.log_evidence) / found.error)
     assert abs(np.mean(z)) < 3.3 / np.sqrt(20)
@@ -116,8 +120,7 @@ def test_means_scatter_over_seeds_as_the_effective_number_of_draws_says(noise):
     observed, sd = recorded(problem, noise)
     exact = problem.exact(observed, sd)
     z = []
-    for seed in range(20):
-        found = draws_of(problem, bank_of(problem, seed, 20_000), observed, sd, seed)
+    for found in over_seeds(problem, observed, sd):
         error = np.sqrt(np.diag(exact.covariance) / found.effective)
         z.extend((found.weights @ found.coordinates - exact.mean) / error)
     assert np.mean(np.square(z)) < stats.chi2.ppf(0.9995, 40) / 40

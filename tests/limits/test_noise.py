@@ -96,7 +96,7 @@ def test_finished_levels_are_kept(analysis, monkeypatch):
     known: dict = {}
     first = study_noise(analysis.model, METRE, FUNCTIONS, walkers=3, known=known)
     stored = json.loads(json.dumps(known, allow_nan=False))
-    monkeypatch.setattr(noise, "posteriors", None)
+    monkeypatch.setattr(posterior, "posteriors", None)
     again = study_noise(analysis.model, METRE, FUNCTIONS, walkers=3, known=stored)
     assert again.to_dict() == first.to_dict()
     np.testing.assert_array_equal(again.pair, first.pair)
