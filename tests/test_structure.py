@@ -32,7 +32,7 @@ INSIDE = {
     ],
     "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
     "inference": [
-        "estimated_ratio", "ratio", "problem", "bank", "kernels", "importance", "walking", "walker", "given",
+        "estimated_ratio", "ratio", "problem", "bank", "kernels", "rounds", "importance", "walking", "walker", "given",
         "posterior",
     ],
     "limits": ["ceilings", "additional", "functions", "noise", "levels", "analysis", "design"],

@@ -6,10 +6,6 @@ their neighbourhoods where noise is large, of the modes below them where it is s
 proposal. Each further one has kernels on the weighted draws of the one before, and keeps a part of the first. As every
 proposal is fixed before its draws are made, each round by itself estimates the evidence without bias. Only the draws of
 the last round are returned, with those of the half of the bank on which no kernel stands; the others serve as a check.
-
-Sources: O. Cappé, A. Guillin, J.-M. Marin, C. Robert, J. Comput. Graph. Stat. 13 (2004) 907-929, for the rounds;
-T. Hesterberg, Technometrics 37 (1995) 185-194, for the part of the first proposal in all others; E. Ionides, J. Comput.
-Graph. Stat. 17 (2008) 295-311, for the truncated weights that choose the kernels.
 """
 
 from __future__ import annotations
@@ -20,21 +16,14 @@ import numpy as np
 from scipy import special
 
 from gait.inference.bank import Bank, effective
-from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, descend, systematic
-from gait.inference.problem import Problem, log_constant, log_prior, log_standard_normal, misfit
+from gait.inference.kernels import systematic
+from gait.inference.problem import Problem, log_constant, log_standard_normal, misfit
+from gait.inference.rounds import SHARP, Round, first_proposal, make_rounds, relative_error
 
 _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
 SHARE = 0.005
 """Effective draws at the temperature at which candidates are chosen, as a part of the bank."""
-_SHARP = 20.0  # temperature from which candidates descend to modes
-_CANDIDATES, _STARTS = 1500, 48
-_RADIUS, _NARROWING = 0.3, 0.8
-_CENTRES, _MOST_KERNELS = 800, 1500
-_DEPTH = 12.0, 25.0  # of log masses below the heaviest kernel: of neighbourhoods, of modes
-_GLOBAL = 0.15  # share of the first proposal in all others
-_MEMORY = 3  # rounds whose draws bear kernels
-_ROUNDS, _GOOD, _FAIR, _LONGER = 5, 0.4, 0.25, 4
 _LIGHT = 1.0  # log weights of the bank so far below a mean draw's are light
 _EFFORTS = ((1, 20), (4, 80))  # factors of candidates or starts, and steps down to a mode, in turn
 LEAST_EFFECTIVE = 100.0
@@ -43,65 +32,6 @@ MOST_OF_ONE = 0.1
 """Share of the posterior that a single draw may carry."""
 _UNLIKELY = 1e-6  # probability of a chi-square
 _DISAGREEMENT = 5.0, 0.15  # of log evidences: in standard errors, and beyond them
-
-
-@dataclasses.dataclass(frozen=True)
-class Round:
-    """Draws of one frozen proposal.
-
-    Attributes:
-        coordinates: shape [n, D].
-        outputs: shape [n, outputs].
-        misfit: their chi-square, shape [n]; infinite where there are no outputs.
-        mixture: the proposal.
-        log_weights: posterior density over that of the proposal, shape [n], less `log_constant`.
-    """
-
-    coordinates: np.ndarray
-    outputs: np.ndarray
-    misfit: np.ndarray
-    mixture: Mixture
-    log_weights: np.ndarray
-
-    @classmethod
-    def of(
-        cls, problem: Problem, mixture: Mixture, observed: np.ndarray, sd: np.ndarray, count: int,
-        generator: np.random.Generator,
-    ) -> Round:  # fmt: skip
-        """Makes `count` draws of a mixture and weighs them."""
-        drawn = mixture.draw(count, generator)
-        outputs = problem.outputs(drawn)
-        fit = misfit(outputs, observed, sd)
-        able = np.isfinite(fit)
-        log_weights = np.full(count, -np.inf)
-        log_weights[able] = log_prior(problem, drawn[able]) - 0.5 * fit[able] - mixture.log_density(drawn[able])
-        return cls(drawn, outputs, fit, mixture, log_weights)
-
-    @property
-    def effective(self) -> float:
-        """Effective number of draws."""
-        return effective(self.log_weights)
-
-    def truncated(self) -> np.ndarray:
-        """Log weights, at most the square root of their number times their mean, shape [n]."""
-        if not self.effective:
-            return self.log_weights
-        return np.minimum(self.log_weights, self.log_evidence + 0.5 * np.log(len(self.log_weights)))
-
-    @property
-    def log_evidence(self) -> float:
-        """Logarithm of the mean weight."""
-        return float(special.logsumexp(self.log_weights) - np.log(len(self.log_weights)))
-
-    @property
-    def error(self) -> float:
-        """Standard error of `log_evidence`."""
-        return relative_error(self.effective, len(self.log_weights))
-
-
-def relative_error(effective_draws: float, count: int) -> float:
-    """Relative standard error of a mean of weights, from their effective number."""
-    return float(np.sqrt(max(1.0 / effective_draws - 1.0 / count, 0.0))) if effective_draws else np.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,62 +95,13 @@ def sample(
     reserve_weights = reserve.log_weight + log_fit[1::2]
     found = None
     for effort in _EFFORTS:
-        first = _first_proposal(problem, searched, observed, sd, log_fit[::2], temperature, effort, generator)
-        rounds = _rounds(problem, first, observed, sd, count, generator)
+        first = first_proposal(problem, searched, observed, sd, log_fit[::2], temperature, effort, generator)
+        rounds = make_rounds(problem, first, observed, sd, temperature, count, generator)
         found = _judged(problem, reserve, observed, sd, reserve_weights, temperature, rounds, count, generator)
         if found.fits and not found.reason:
             break
     assert found is not None
     return found
-
-
-def _first_proposal(
-    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
-    effort: tuple[int, int], generator: np.random.Generator,
-) -> Kernels:  # fmt: skip
-    """Kernels that cover the posterior, from candidates of the bank at a temperature."""
-    more, steps = effort
-    tempered = bank.log_weight + log_fit / temperature
-    shares = np.exp(tempered - tempered.max())
-    if temperature >= _SHARP:
-        chosen = np.unique(systematic(shares, more * _STARTS, generator))
-        modes, _ = descend(problem, bank.coordinates[chosen], observed, sd, steps=steps)
-        return modes.heaviest(_MOST_KERNELS, _DEPTH[1])
-    chosen = np.unique(systematic(shares, more * _CANDIDATES, generator))
-    points, outputs = bank.coordinates[chosen], bank.recordings[chosen] + bank.centre
-    near = Neighbourhoods.of(problem, points, outputs, observed, sd, _RADIUS).kernels(problem, observed, sd)
-    # The more candidates a neighbourhood can expect, the less each of them stands for.
-    corrected = near.log_masses + bank.log_weight[chosen] - tempered[chosen]
-    return dataclasses.replace(near, log_masses=corrected).heaviest(_MOST_KERNELS, _DEPTH[0])
-
-
-def _rounds(
-    problem: Problem, first: Kernels, observed: np.ndarray, sd: np.ndarray, count: int, generator: np.random.Generator
-) -> list[Round]:
-    """Rounds of draws, the last of which counts."""
-    rounds = [Round.of(problem, Mixture([first]), observed, sd, count, generator)]
-    while rounds[-1].effective < _GOOD * count and len(rounds) < _ROUNDS:
-        last = len(rounds) + 1 == _ROUNDS and rounds[-1].effective < _FAIR * count
-        proposal = _next_proposal(problem, rounds[-_MEMORY:], first, observed, sd, generator)
-        rounds.append(Round.of(problem, proposal, observed, sd, count * (_LONGER if last else 1), generator))
-    return rounds
-
-
-def _next_proposal(
-    problem: Problem, past: list[Round], first: Kernels, observed: np.ndarray, sd: np.ndarray,
-    generator: np.random.Generator,
-) -> Mixture:  # fmt: skip
-    """Kernels on draws of the last rounds, and a part of the first proposal."""
-    log_weights = np.concatenate([found.truncated() for found in past])
-    largest = log_weights.max()
-    if not np.isfinite(largest):
-        return Mixture([first])
-    chosen = np.unique(systematic(np.exp(log_weights - largest), _CENTRES, generator))
-    points = np.concatenate([found.coordinates for found in past])[chosen]
-    outputs = np.concatenate([found.outputs for found in past])[chosen]
-    near = Neighbourhoods.of(problem, points, outputs, observed, sd, _RADIUS)
-    kernels = Kernels(points, _NARROWING * near.factors, np.zeros(len(chosen)))
-    return Mixture([kernels, first], [1.0 - _GLOBAL, _GLOBAL])
 
 
 def _from_bank(
@@ -288,7 +169,7 @@ def _judged(
     fits = np.concatenate([found.misfit for found in rounds])
     best = int(np.argmin(fits))
     coordinates, log_weights = last.coordinates, last.log_weights - np.log(len(last.log_weights))
-    if temperature < _SHARP:
+    if temperature < SHARP:
         coordinates, log_weights = _with_bank(last, bank, bank_weights, generator)
     effective_draws = effective(log_weights)
     log_evidence = float(special.logsumexp(log_weights)) if effective_draws else -np.inf

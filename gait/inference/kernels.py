@@ -15,6 +15,7 @@ _DEGREES_OF_FREEDOM = 6.0  # of the kernels: tails that the posterior of a walk 
 _LONGEST_MOVE = 1.0  # of a coordinate, in one step towards a mode
 _SAME = 0.3  # standard deviations between two descents that have become one
 _DAMPING = (1e-3, 1e-6, 1e8)  # of Levenberg and Marquardt: at first, at least, at most
+_FOR_MOMENTS = 10.0  # effective draws for each coordinate that moments take
 _PATCH = 500_000  # numbers in memory at once, so that they fit into a cache
 
 
@@ -37,6 +38,15 @@ class Kernels:
         order = np.argsort(-self.log_masses)[:most]
         order = order[self.log_masses[order] >= self.log_masses[order[0]] - depth]
         return Kernels(self.centres[order], self.factors[order], self.log_masses[order])
+
+    def nearest(self, coordinates: np.ndarray) -> np.ndarray:
+        """Number of the kernel that each of some coordinates [n, D] is nearest to, in its own deviations; shape [n]."""
+        inverse = np.linalg.inv(self.factors)
+        distance = [
+            np.sum(((coordinates - centre) @ factor.T) ** 2, axis=1)
+            for centre, factor in zip(self.centres, inverse, strict=True)
+        ]
+        return np.argmin(distance, axis=0)
 
 
 class Mixture:
@@ -110,6 +120,30 @@ def systematic(weights: np.ndarray, count: int, generator: np.random.Generator) 
     edges = np.cumsum(weights)
     places = (np.arange(count) + generator.random()) / count * edges[-1]
     return np.minimum(np.searchsorted(edges, places, side="right"), len(weights) - 1)
+
+
+def matched(modes: Kernels, coordinates: np.ndarray, weights: np.ndarray) -> Kernels | None:
+    """Gaussians with the moments of weighted draws, one for the draws nearest to each mode.
+
+    Args:
+        modes: local approximations, whose distances decide which mode a draw is nearest to.
+        coordinates: the draws, shape [n, D].
+        weights: not negative, shape [n].
+
+    Returns:
+        The Gaussians of modes with enough effective draws for their moments; None if there are no such modes.
+    """
+    nearest, found = modes.nearest(coordinates), []
+    for number in np.unique(nearest[weights > 0.0]):
+        rows = nearest == number
+        own, points = weights[rows], coordinates[rows]
+        mass = own.sum()
+        if mass**2 < _FOR_MOMENTS * coordinates.shape[1] * (own @ own):
+            continue
+        mean = own @ points / mass
+        covariance = (points - mean).T @ ((points - mean) * (own / mass)[:, None])
+        found.append((mean, np.linalg.cholesky(covariance), np.log(mass)))
+    return Kernels(*(np.array(column) for column in zip(*found, strict=True))) if found else None
 
 
 # Derivatives ---------------------------------------------------------------------------------

@@ -124,13 +124,7 @@ class Posterior:
         found = self._sample
         starts = np.unique(systematic(found.weights, _CLIMBERS, np.random.default_rng(0)))
         modes, fits = descend(self._walker, found.coordinates[starts], self._observed, self._sd, steps=_CLIMB)
-        inverse = np.linalg.inv(modes.factors)
-        distance = [
-            np.sum(((found.coordinates - centre) @ factor.T) ** 2, axis=1)
-            for centre, factor in zip(modes.centres, inverse, strict=True)
-        ]
-        nearest = np.argmin(distance, axis=0)
-        probability = np.bincount(nearest, weights=found.weights, minlength=len(modes.centres))
+        probability = np.bincount(modes.nearest(found.coordinates), weights=found.weights, minlength=len(modes.centres))
         values = self._walker.values(modes.centres)
         table = pd.DataFrame(
             {"probability": probability, "chi2": fits / len(self._observed)} | {name: values[name] for name in names}

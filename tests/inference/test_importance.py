@@ -9,9 +9,9 @@ from scipy import integrate, special, stats
 
 from gait.inference import importance
 from gait.inference.bank import Bank, effective
-from gait.inference.importance import Round, relative_error
-from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, derivatives, descend, systematic
+from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, derivatives, descend, matched, systematic
 from gait.inference.problem import log_constant, log_prior, misfit
+from gait.inference.rounds import Round, relative_error
 from tests.helpers.toys import SQUARE, WAVES, Curve, Linear, discrepancies, draws_of
 
 LINEAR = {dimension: Linear.random(dimension) for dimension in (2, 3, 4)}
@@ -205,14 +205,14 @@ def test_a_proposal_that_misses_a_mode_of_the_bank_is_refused(monkeypatch):
     own = effective(bank.log_weight + bank.log_fit(observed[None], sd)[0])
     assert 150 < own < 300
     assert draws_of(SQUARE, bank, observed, sd).reason == ""
-    whole = importance._first_proposal
+    whole = importance.first_proposal
 
     def halved(*arguments):
         found = whole(*arguments)
         kept = found.centres[:, 0] > 0.0
         return Kernels(found.centres[kept], found.factors[kept], found.log_masses[kept])
 
-    monkeypatch.setattr(importance, "_first_proposal", halved)
+    monkeypatch.setattr(importance, "first_proposal", halved)
     found = draws_of(SQUARE, bank, observed, sd)
     assert "a mode may be missing" in found.reason
     # What the proposal misses, the bank stands in for.
@@ -362,6 +362,22 @@ def test_a_mixture_is_the_sum_of_its_parts():
         share * np.exp(m.log_density(points)) for share, m in zip((0.8 / 4, 0.8 * 3 / 4, 0.2), single, strict=True)
     )
     np.testing.assert_allclose(np.exp(Mixture([part, other], [0.8, 0.2]).log_density(points)), expected, rtol=1e-9)
+
+
+def test_matched_components_have_the_moments_of_the_draws_around_each_mode():
+    generator = np.random.default_rng(4)
+    factors = np.array([[[0.2, 0.0], [0.1, 0.3]], [[0.5, 0.0], [0.0, 0.1]], [[0.1, 0.0], [0.0, 0.1]]])
+    centres = np.array([[-3.0, 0.0], [3.0, 1.0], [20.0, 0.0]])
+    modes = Kernels(centres, 2.0 * factors, np.zeros(3))  # of the right place, but too wide
+    first, second = (centres[i] + generator.standard_normal((4000, 2)) @ factors[i].T for i in range(2))
+    draws, weights = np.concatenate([first, second]), np.repeat([3.0, 1.0], 4000)
+    found = matched(modes, draws, weights)
+    assert len(found.centres) == 2  # no draws are near the third
+    np.testing.assert_allclose(found.centres, centres[:2], atol=0.03)
+    covariance = found.factors @ found.factors.transpose(0, 2, 1)
+    np.testing.assert_allclose(covariance, factors[:2] @ factors[:2].transpose(0, 2, 1), atol=0.01)
+    np.testing.assert_allclose(np.exp(found.log_masses - found.log_masses[1]), [3.0, 1.0])
+    assert matched(modes, draws[:15], weights[:15]) is None  # too few for moments
 
 
 def test_many_points_have_the_density_of_each(monkeypatch):

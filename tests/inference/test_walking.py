@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 
 from gait.inference.bank import Bank, effective
-from gait.inference.importance import relative_error
+from gait.inference.rounds import relative_error
 from gait.inference.walker import Walker
 from gait.inference.walking import WalkingProbability
 from gait.parameters import CIRCUMSTANCE, NAMES, PAPER_PRIORS, Uniform, draw

@@ -1,0 +1,167 @@
+"""Rounds of draws, each from a mixture that is frozen before, as proposals for a posterior.
+
+Sources: O. Cappé, A. Guillin, J.-M. Marin, C. Robert, J. Comput. Graph. Stat. 13 (2004) 907-929, for the rounds;
+T. Hesterberg, Technometrics 37 (1995) 185-194, for the part of the first proposal in all others; E. Ionides, J. Comput.
+Graph. Stat. 17 (2008) 295-311, for the truncated weights that choose the kernels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy import special
+
+from gait.inference.bank import Bank, effective
+from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, descend, matched, systematic
+from gait.inference.problem import Problem, log_prior, misfit
+
+SHARP = 20.0
+"""Temperature from which the posterior consists of modes."""
+_CANDIDATES, _STARTS = 1500, 48
+_RADIUS, _NARROWING = 0.3, 0.8
+_CENTRES, _MOST_KERNELS = 800, 1500
+_DEPTH = 12.0, 25.0  # of log masses below the heaviest kernel: of neighbourhoods, of modes
+_GLOBAL = 0.15  # share of the first proposal in all others
+_MATCHED = 0.6  # share of Gaussians with the moments of the draws around each mode
+_MEMORY = 3  # rounds whose draws bear kernels
+_ROUNDS, _FAIR, _LONGER = 5, 0.25, 4
+_GOOD = 0.4, 0.55  # share of effective draws that is good enough: of neighbourhoods, of modes
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """Draws of one frozen proposal.
+
+    Attributes:
+        coordinates: shape [n, D].
+        outputs: shape [n, outputs].
+        misfit: their chi-square, shape [n]; infinite where there are no outputs.
+        mixture: the proposal.
+        log_weights: posterior density over that of the proposal, shape [n], less `log_constant`.
+    """
+
+    coordinates: np.ndarray
+    outputs: np.ndarray
+    misfit: np.ndarray
+    mixture: Mixture
+    log_weights: np.ndarray
+
+    @classmethod
+    def of(
+        cls, problem: Problem, mixture: Mixture, observed: np.ndarray, sd: np.ndarray, count: int,
+        generator: np.random.Generator,
+    ) -> Round:  # fmt: skip
+        """Makes `count` draws of a mixture and weighs them."""
+        drawn = mixture.draw(count, generator)
+        outputs = problem.outputs(drawn)
+        fit = misfit(outputs, observed, sd)
+        able = np.isfinite(fit)
+        log_weights = np.full(count, -np.inf)
+        log_weights[able] = log_prior(problem, drawn[able]) - 0.5 * fit[able] - mixture.log_density(drawn[able])
+        return cls(drawn, outputs, fit, mixture, log_weights)
+
+    @property
+    def effective(self) -> float:
+        """Effective number of draws."""
+        return effective(self.log_weights)
+
+    def truncated(self) -> np.ndarray:
+        """Log weights, at most the square root of their number times their mean, shape [n]."""
+        if not self.effective:
+            return self.log_weights
+        return np.minimum(self.log_weights, self.log_evidence + 0.5 * np.log(len(self.log_weights)))
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the mean weight."""
+        return float(special.logsumexp(self.log_weights) - np.log(len(self.log_weights)))
+
+    @property
+    def error(self) -> float:
+        """Standard error of `log_evidence`."""
+        return relative_error(self.effective, len(self.log_weights))
+
+
+def relative_error(effective_draws: float, count: int) -> float:
+    """Relative standard error of a mean of weights, from their effective number."""
+    return float(np.sqrt(max(1.0 / effective_draws - 1.0 / count, 0.0))) if effective_draws else np.inf
+
+
+def first_proposal(
+    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
+    effort: tuple[int, int], generator: np.random.Generator,
+) -> Kernels:  # fmt: skip
+    """Kernels that cover the posterior, from candidates of the bank at a temperature.
+
+    Args:
+        problem: the model.
+        bank: recordings of its prior.
+        observed: the recording, shape [outputs].
+        sd: standard deviation of its noise, shape [outputs].
+        log_fit: of the recording to the bank, shape [b].
+        temperature: factor of the noise variance at which the bank has enough effective draws.
+        effort: factor of candidates or starts, and steps down to a mode.
+        generator: source of random numbers.
+    """
+    more, steps = effort
+    tempered = bank.log_weight + log_fit / temperature
+    shares = np.exp(tempered - tempered.max())
+    if temperature >= SHARP:
+        chosen = np.unique(systematic(shares, more * _STARTS, generator))
+        modes, _ = descend(problem, bank.coordinates[chosen], observed, sd, steps=steps)
+        return modes.heaviest(_MOST_KERNELS, _DEPTH[1])
+    chosen = np.unique(systematic(shares, more * _CANDIDATES, generator))
+    points, outputs = bank.coordinates[chosen], bank.recordings[chosen] + bank.centre
+    near = Neighbourhoods.of(problem, points, outputs, observed, sd, _RADIUS).kernels(problem, observed, sd)
+    # The more candidates a neighbourhood can expect, the less each of them stands for.
+    corrected = near.log_masses + bank.log_weight[chosen] - tempered[chosen]
+    return dataclasses.replace(near, log_masses=corrected).heaviest(_MOST_KERNELS, _DEPTH[0])
+
+
+def make_rounds(
+    problem: Problem, first: Kernels, observed: np.ndarray, sd: np.ndarray, temperature: float, count: int,
+    generator: np.random.Generator,
+) -> list[Round]:  # fmt: skip
+    """Rounds of draws, until enough of them are effective; the last one counts.
+
+    Args:
+        problem: the model.
+        first: kernels of the first proposal.
+        observed: the recording, shape [outputs].
+        sd: standard deviation of its noise, shape [outputs].
+        temperature: see `first_proposal`.
+        count: draws of a round.
+        generator: source of random numbers.
+    """
+    sharp = temperature >= SHARP
+    rounds = [Round.of(problem, Mixture([first]), observed, sd, count, generator)]
+    while rounds[-1].effective < _GOOD[sharp] * count and len(rounds) < _ROUNDS:
+        last = len(rounds) + 1 == _ROUNDS and rounds[-1].effective < _FAIR * count
+        proposal = _next_proposal(problem, rounds[-_MEMORY:], first, observed, sd, sharp, generator)
+        rounds.append(Round.of(problem, proposal, observed, sd, count * (_LONGER if last else 1), generator))
+    return rounds
+
+
+def _next_proposal(
+    problem: Problem, past: list[Round], first: Kernels, observed: np.ndarray, sd: np.ndarray, sharp: bool,
+    generator: np.random.Generator,
+) -> Mixture:  # fmt: skip
+    """Kernels on draws of the last rounds, and a part of the first proposal.
+
+    Where the posterior consists of modes, the draws around each are nearly Gaussian, and one component with their
+    moments fits them better than many kernels do.
+    """
+    log_weights = np.concatenate([found.truncated() for found in past])
+    largest = log_weights.max()
+    if not np.isfinite(largest):
+        return Mixture([first])
+    weights, coordinates = np.exp(log_weights - largest), np.concatenate([found.coordinates for found in past])
+    chosen = np.unique(systematic(weights, _CENTRES, generator))
+    points, outputs = coordinates[chosen], np.concatenate([found.outputs for found in past])[chosen]
+    near = Neighbourhoods.of(problem, points, outputs, observed, sd, _RADIUS)
+    kernels = Kernels(points, _NARROWING * near.factors, np.zeros(len(chosen)))
+    modes = matched(first, coordinates, weights) if sharp else None
+    if modes is None:
+        return Mixture([kernels, first], [1.0 - _GLOBAL, _GLOBAL])
+    return Mixture([modes, kernels, first], [_MATCHED, 1.0 - _MATCHED - _GLOBAL, _GLOBAL])
