@@ -53,6 +53,17 @@ class Quantity:
         return f"{self.label[0].upper()}{self.label[1:]}"
 
 
+def _both_legs(name: str, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A stiffness of the first and the other leg, in newtons per metre or else per mass."""
+    if name in values:
+        return values[name], values[f"{name}_right"]
+    return values[f"{name}_to_mass"], values[f"{name}_right_to_mass"]
+
+
+def _asymmetry(first: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return 2.0 * (other - first) / (other + first)
+
+
 _ALL = (
     Quantity("mass", "m", "kg", "body mass"),
     Quantity("stiffness", "k", "N/m", "leg stiffness"),
@@ -61,6 +72,7 @@ _ALL = (
     Quantity("y0", "y0", "m", "initial leg compression", positive=False),
     Quantity("vx0", "vx0", "m/s", "initial forward speed"),
     Quantity("step_length", "d", "m", "step length"),
+    Quantity("angle_of_attack", "α0", "rad", "angle of attack"),
     Quantity("stiffness_right", "k2", "N/m", "stiffness of the other leg"),
     Quantity("rest_length_right", "l02", "m", "rest length of the other leg"),
     Quantity("gravity", "g", "m/s²", "gravitational acceleration"),
@@ -79,15 +91,38 @@ _ALL = (
         "stiffness_right_to_mass", "k2/m", "1/s²", "other leg's stiffness to mass",
         derive=lambda values: values["stiffness_right"] / values["mass"],
     ),
+    Quantity(
+        "stiffness_asymmetry", "asym", "1", "asymmetry of the stiffnesses, other leg less first over their mean",
+        derive=lambda values: _asymmetry(*_both_legs("stiffness", values)), positive=False,
+    ),
 )  # fmt: skip
 QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _ALL}
 
-SUBJECT = ("mass", "stiffness", "rest_length")
-"""Subject parameters: drawn once for a record and never redrawn."""
-CIRCUMSTANCE = ("x0", "y0", "vx0", "step_length")
-"""Circumstances: redrawn until the walker walks."""
-NAMES = SUBJECT + CIRCUMSTANCE
-"""Order of the parameter columns, in memory and in every file."""
+NAMES = ("mass", "stiffness", "rest_length", "x0", "y0", "vx0", "step_length")
+"""Parameters of the paper's walkers in the order of their columns, in memory and in every file; see `order_of`."""
+OTHER_LEG = ("stiffness_right", "rest_length_right")
+"""Subject parameters of a second leg; without them both legs are equal."""
+CIRCUMSTANCE = ("x0", "y0", "vx0", "step_length", "angle_of_attack")
+"""Circumstances: redrawn until the walker walks. All other parameters are the subject's: drawn once, never redrawn."""
+
+
+def order_of(given: Iterable[str]) -> tuple[str, ...]:
+    """Parameters of a walker in the order of their columns.
+
+    Args:
+        given: names for which there are ranges, say. An angle of attack takes the place of the step length; the other
+            leg and gravity are no parameters unless they are among these.
+    """
+    given = set(given)
+    touchdown = "angle_of_attack" if "angle_of_attack" in given else "step_length"
+    more = (name for name in (*OTHER_LEG, "gravity") if name in given)
+    return (*NAMES[:-1], touchdown, *more)
+
+
+def subject_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some parameters that belong to the subject, not to the circumstances."""
+    return tuple(name for name in names if name not in CIRCUMSTANCE)
+
 
 PAPER_PRIORS: dict[str, Uniform] = {
     "mass": Uniform(60.0, 75.0),

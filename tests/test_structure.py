@@ -28,7 +28,8 @@ INSIDE = {
         "combinations", "functions", "findings", "analysis", "regression", "samples",
     ],
     "simulation": [
-        "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population", "forward_model",
+        "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population",
+        "populations", "acceptance", "forward_model",
     ],
     "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
     "inference": [

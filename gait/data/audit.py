@@ -11,7 +11,7 @@ from gait.data.manifest import Audit, Plan, ShardEntry
 from gait.data.reading import read_record
 from gait.data.records import parse
 from gait.errors import InputError
-from gait.parameters import NAMES, named
+from gait.parameters import named
 from gait.simulation import taylor
 from gait.simulation.channels import observe
 from gait.simulation.conditions import Conditions, Walks
@@ -54,11 +54,12 @@ def audit_records(
     """
     generator = np.random.default_rng((plan.population.seed, 16))
     chosen = np.sort(generator.choice(plan.total, min(count, plan.total), replace=False))
+    names, samples = plan.population.names, plan.settings.times.size
     worst, worst_record, sensitive = 0.0, None, {}
     for record in tqdm(chosen.tolist(), "Audit", unit=" records", mininterval=redraw_interval(), disable=not progress):
-        serialised = read_record(folder, shards, plan.channels, plan.settings.times.size, record)
-        inputs, parameters = parse([serialised], plan.channels, plan.settings.times.size)
-        conditions = Conditions.of(named(NAMES, parameters.numpy()), plan.settings.gravity)
+        serialised = read_record(folder, plan, shards, record)
+        inputs, parameters = parse([serialised], plan.channels, samples)
+        conditions = Conditions.of(named(names, parameters.numpy()), plan.settings.gravity)
         walks = integrate(conditions, plan.settings, plan.engine)
         observed = observe(plan.channels, walks.samples, conditions)[:, 0].astype(np.float32)
         if not np.array_equal(inputs.numpy()[0], observed.reshape(-1)):
@@ -70,7 +71,7 @@ def audit_records(
         if difference > AUDIT_LIMIT:
             limit = max(AUDIT_LIMIT, rounding(plan, parameters.numpy()[0]))
             if difference > limit:
-                walker = dict(zip(NAMES, parameters.numpy()[0].tolist(), strict=True))
+                walker = dict(zip(names, parameters.numpy()[0].tolist(), strict=True))
                 raise InputError(
                     f"Audit: record {record} ({walker}) differs by {difference:.2e} m from the scipy reference. The "
                     f"limit is {limit:g} m. The dataset stays unfinished. Please report this record, or make the "
@@ -89,10 +90,10 @@ def _distance(walks: Walks, others: Walks) -> float:
 
 
 def rounding(plan: Plan, parameters: np.ndarray) -> float:
-    """How far [m] a change of the initial height by `SLIP` moves a walk of given parameters, shape [7]."""
+    """How far [m] a change of the initial height by `SLIP` moves a walk of given parameters, shape [p]."""
 
     def walk(change: float) -> Walks:
-        walker = named(NAMES, parameters[None])
+        walker = named(plan.population.names, parameters[None])
         walker["y0"] = walker["y0"] + change
         return integrate(Conditions.of(walker, plan.settings.gravity), plan.settings, plan.engine)
 

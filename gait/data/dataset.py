@@ -14,7 +14,7 @@ import numpy as np
 
 from gait.data.manifest import FILE, Manifest, Plan, ShardEntry
 from gait.errors import InputError
-from gait.parameters import NAMES, Uniform
+from gait.parameters import Uniform
 from gait.provenance import cores
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.model import Outcome
@@ -101,7 +101,7 @@ class Dataset:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters of a record, in their order."""
-        return NAMES
+        return self.plan.population.names
 
     @property
     def samples(self) -> int:
@@ -208,7 +208,7 @@ class Dataset:
 
         self.require(channels)
         count, entries = self.count(split), self.shards(split)
-        reader = Reader(self.channels, self.samples, tuple(channels))
+        reader = Reader(self.channels, self.samples, tuple(channels), len(self.parameters))
         *starts, total = itertools.accumulate((entry.records for entry in entries.values()), initial=0)
         if total != count:
             raise InputError(
@@ -237,7 +237,7 @@ class Dataset:
 
         name, _ = place_of(self.manifest.shards, number)
         self.check(name, sha256(self.folder / name))
-        return read_record(self.folder, self.manifest.shards, self.channels, self.samples, number)
+        return read_record(self.folder, self.plan, self.manifest.shards, number)
 
     # Checking --------------------------------------------------------------------------------
 

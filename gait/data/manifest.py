@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gait.errors import InputError
-from gait.parameters import NAMES, QUANTITIES, Uniform
+from gait.parameters import QUANTITIES, Uniform
 from gait.scripting import command
 from gait.simulation.channels import CHANNELS, check_channels
 from gait.simulation.conditions import RecordingSettings
@@ -128,16 +128,14 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as it stands in the manifest; equal plans, equal datasets."""
+        names, priors = self.population.names, self.population.priors
         return {
             "format_version": FORMAT_VERSION,
             "seed": self.population.seed,
             "records": dict(self.records),
             "channels": {name: CHANNELS[name].unit for name in self.channels},
-            "parameters": {name: QUANTITIES[name].unit for name in NAMES},
-            "priors": {
-                name: {"distribution": "uniform", "low": prior.low, "high": prior.high}
-                for name, prior in ((name, self.population.priors[name]) for name in NAMES)
-            },
+            "parameters": {name: QUANTITIES[name].unit for name in names},
+            "priors": {name: {"distribution": "uniform"} | dataclasses.asdict(priors[name]) for name in names},
             "gravity": self.settings.gravity,
             "duration": self.settings.duration,
             "interval": self.settings.interval,
@@ -186,6 +184,8 @@ class Plan:
             "shards": self.shard_count,
             **{name: f"{prior.low},{prior.high}" for name, prior in self.population.priors.items()},
         }
+        if "angle_of_attack" in self.population.priors:
+            flags["touchdown"] = "angle_of_attack"
         if not self._is_split_as_usual:
             flags["splits"] = ",".join(str(count) for count in self.records.values())
         return command("python", "simulate.py", *(f"--{name}={value}" for name, value in flags.items()), *more)

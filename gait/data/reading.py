@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from gait.data.manifest import ShardEntry
+from gait.data.manifest import Plan, ShardEntry
 from gait.data.records import RecordTemplate, parse
 from gait.storage import files
 from gait.storage.files import AnyPath
@@ -22,10 +22,11 @@ class Reader:
         recorded: channels that the shard has.
         samples: number of samples of a channel.
         wanted: channels to read.
+        parameters: number p of a record's parameters.
     """
 
-    def __init__(self, recorded: tuple[str, ...], samples: int, wanted: tuple[str, ...]):
-        self._template, self._samples, self._wanted = RecordTemplate(recorded, samples), samples, wanted
+    def __init__(self, recorded: tuple[str, ...], samples: int, wanted: tuple[str, ...], parameters: int):
+        self._template, self._samples, self._wanted = RecordTemplate(recorded, samples, parameters), samples, wanted
 
     def pieces(self, path: AnyPath, digest, check: Callable[[], None]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Reads a shard from its start to its end.
@@ -65,19 +66,16 @@ def place_of(shards: Mapping[str, ShardEntry], number: int) -> tuple[str, int]:
     raise IndexError(number)
 
 
-def read_record(
-    folder: AnyPath, shards: Mapping[str, ShardEntry], channels: tuple[str, ...], samples: int, number: int
-) -> bytes:
+def read_record(folder: AnyPath, plan: Plan, shards: Mapping[str, ShardEntry], number: int) -> bytes:
     """One record of a dataset as it is on disk; its shard's checksum is not verified.
 
     Args:
         folder: of the dataset.
+        plan: of the dataset.
         shards: its files, in the order of their records.
-        channels: recorded channels.
-        samples: number of samples of a channel.
         number: of the record in the whole dataset.
     """
-    template = RecordTemplate(channels, samples)
+    template = RecordTemplate(plan.channels, plan.settings.times.size, len(plan.population.names))
     name, number = place_of(shards, number)
     path, entry, size = folder / name, shards[name], template.framed_size
     if entry.bytes == entry.records * size:

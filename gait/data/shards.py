@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gait.data.manifest import Plan, Shard, ShardEntry
 from gait.data.records import RecordTemplate
-from gait.parameters import NAMES, named
+from gait.parameters import named
 from gait.simulation.channels import observe
 from gait.simulation.conditions import SAMPLE_FIELDS, Conditions
 from gait.simulation.model import Outcome
@@ -46,7 +46,8 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
         InputError: if a walker cannot be made to walk, or the folder does not take the shard.
     """
     samples = plan.settings.times.size
-    template = RecordTemplate(plan.channels, samples)
+    names = plan.population.names
+    template = RecordTemplate(plan.channels, samples, len(names))
     bytes_a_record = np.dtype(np.float64).itemsize * len(SAMPLE_FIELDS) * samples
     together = max(1, min(_AT_A_TIME[plan.engine], _MEMORY // bytes_a_record))
     counts = np.zeros(len(Outcome), np.int64)
@@ -57,7 +58,7 @@ def write_shard(folder: AnyPath, plan: Plan, shard: Shard, report: Callable[[int
                 for first in range(shard.start, shard.stop, together):
                     records = range(first, min(first + together, shard.stop))
                     parameters, walks, outcomes = walk_records(plan.population, plan.settings, records, plan.engine)
-                    conditions = Conditions.of(named(NAMES, parameters), plan.settings.gravity)
+                    conditions = Conditions.of(named(names, parameters), plan.settings.gravity)
                     for record in template.serialise(parameters, observe(plan.channels, walks, conditions)):
                         writer.write(record)
                     counts += outcomes

@@ -195,9 +195,7 @@ def _manifest(
     folder: AnyPath, plan: Plan, entries: dict[str, ShardEntry], audit: int, progress: bool, revision: str | None
 ) -> Manifest:
     """The manifest of a dataset whose shards are all there; the audit is made here."""
-    ends = (
-        read_record(folder, entries, plan.channels, plan.settings.times.size, number) for number in (0, plan.total - 1)
-    )
+    ends = (read_record(folder, plan, entries, number) for number in (0, plan.total - 1))
     return Manifest(
         plan=plan,
         audit=audit_records(folder, plan, entries, audit, progress),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pandas as pd
 
-from gait.parameters import NAMES, QUANTITIES, named
+from gait import scripting
+from gait.parameters import QUANTITIES, named
 from gait.report.style import save
 from gait.report.walk import plot_walk
+from gait.simulation.acceptance import acceptance
 from gait.simulation.conditions import MOST_SAMPLES, Conditions, RecordingSettings, Walks
 from gait.simulation.population import Population, walk_records
 from gait.simulation.steps import UNITS, step_table
@@ -29,24 +32,26 @@ def show_walk(population: Population, settings: RecordingSettings, engine: str, 
         path: where to write the figure; its folder is made.
 
     Returns:
-        The walker's parameters and its table of steps, as text.
+        The walker's parameters, its table of steps, and the share of draws that walk, as text.
 
     Raises:
         InputError: if the walker cannot walk, or the figure cannot be written.
     """
     parameters, _, _ = walk_records(population, settings, range(1), engine)
     fine = min(settings.interval, max(_INTERVAL, settings.duration / MOST_SAMPLES))
-    conditions = Conditions.of(named(NAMES, parameters), settings.gravity)
+    conditions = Conditions.of(named(population.names, parameters), settings.gravity)
     walks = integrate(conditions, dataclasses.replace(settings, interval=fine), engine)
     files.make_folder(path.parent)
     save(plot_walk(walks), path)
-    return f"{_parameter_text(parameters[0].tolist())}\n\n{_step_text(walks)}"
+    walker, shares = _parameter_text(population.names, parameters[0].tolist()), acceptance(population, settings)
+    return f"{walker}\n\n{_step_text(walks)}\n\n{scripting.listing(shares.sentences())}"
 
 
-def _parameter_text(values: list[float]) -> str:
-    quantities = [QUANTITIES[name] for name in NAMES]
+def _parameter_text(names: Sequence[str], values: list[float]) -> str:
+    quantities = [QUANTITIES[name] for name in names]
+    width = max(len(quantity.label) for quantity in quantities)
     return "\n".join(
-        f"{quantity.label:27} {quantity.symbol:>3} = {value:<8.5g} {quantity.unit}"
+        f"{quantity.label:{width}} {quantity.symbol:>3} = {value:<8.5g} {quantity.unit}"
         for quantity, value in zip(quantities, values, strict=True)
     )
 

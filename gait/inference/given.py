@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from gait.errors import InputError
 from gait.inference.walker import Walker
-from gait.parameters import NAMES, QUANTITIES
+from gait.parameters import QUANTITIES
 from gait.simulation.conditions import RecordingSettings
-from gait.simulation.forward_model import OPTIONAL, ForwardModel
+from gait.simulation.forward_model import ForwardModel
 from gait.simulation.population import Population
 
 
@@ -24,7 +24,7 @@ def walker_of(
     Raises:
         InputError: if a name is not known, a level of noise is missing or impossible, or a known value is.
     """
-    unknowns = (*NAMES, *(name for name in OPTIONAL if name in population.priors))
+    unknowns = population.names
     strange = [
         f"{name} {value!r}" for table in (known, noise) for name, value in table.items() if not _is_number(value)
     ]

@@ -16,6 +16,7 @@ _LONGEST_MOVE = 1.0  # of a coordinate, in one step towards a mode
 _SAME = 0.3  # standard deviations between two descents that have become one
 _DAMPING = (1e-3, 1e-6, 1e8)  # of Levenberg and Marquardt: at first, at least, at most
 _FOR_MOMENTS = 10.0  # effective draws for each coordinate that moments take
+_LEAST_VARIANCE = 1e-9  # of the largest one, so that rounding leaves a covariance positive
 _PATCH = 500_000  # numbers in memory at once, so that they fit into a cache
 
 
@@ -136,13 +137,16 @@ def matched(modes: Kernels, coordinates: np.ndarray, weights: np.ndarray) -> Ker
     nearest, found = modes.nearest(coordinates), []
     for number in np.unique(nearest[weights > 0.0]):
         rows = nearest == number
-        own, points = weights[rows], coordinates[rows]
+        own, factor = weights[rows], modes.factors[number]
         mass = own.sum()
         if mass**2 < _FOR_MOMENTS * coordinates.shape[1] * (own @ own):
             continue
+        # In the mode's own deviations: a walk can be a billion times more sensitive one way than the other.
+        points = np.linalg.solve(factor, (coordinates[rows] - modes.centres[number]).T).T
         mean = own @ points / mass
         covariance = (points - mean).T @ ((points - mean) * (own / mass)[:, None])
-        found.append((mean, np.linalg.cholesky(covariance), np.log(mass)))
+        covariance += _LEAST_VARIANCE * covariance.diagonal().max() * np.eye(len(mean))
+        found.append((modes.centres[number] + factor @ mean, factor @ np.linalg.cholesky(covariance), np.log(mass)))
     return Kernels(*(np.array(column) for column in zip(*found, strict=True))) if found else None
 
 

@@ -17,10 +17,10 @@ from gait.limits.additional import ACCURACY, AdditionalMeasurement, additional_m
 from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_posterior_of
 from gait.limits.functions import function_of, products
 from gait.limits.noise import WALKERS, NoiseStudy, in_noise, noisy_ceiling, study_noise
-from gait.parameters import CIRCUMSTANCE, NAMES, QUANTITIES, SUBJECT, Uniform, derive, determined
+from gait.parameters import OTHER_LEG, QUANTITIES, Uniform, derive, determined, order_of, subject_of
 from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings, Walks
-from gait.simulation.forward_model import OPTIONAL, ForwardModel, unit
+from gait.simulation.forward_model import ForwardModel, unit
 
 POINTS = 24
 """Walkers at which derivatives are taken."""
@@ -232,7 +232,7 @@ class ScenarioAnalysis:
 
     @property
     def _own_symbols(self) -> list[str]:
-        return _symbols([name for name in self.model.unknowns if name not in CIRCUMSTANCE])
+        return _symbols(subject_of(self.model.unknowns))
 
     def _with(self, *kinds: Identifiability) -> list[str]:
         return [name for name, kind in self.identifiability.items() if kind in kinds]
@@ -285,8 +285,8 @@ def analyse_scenario(
         InputError: if the noise does not fit the scenario, a quantity does not follow from the unknowns, or too
             few of the walkers have sound derivatives.
     """
-    unknowns = (*NAMES, *(name for name in OPTIONAL if name in priors))
     check_seed(seed)
+    unknowns = _unknowns(priors, (*scenario.targets, *quantities))
     model = ForwardModel(scenario.inputs, scenario.measured, priors, settings, unknowns)
     names = _analysed_quantities(unknowns, (*scenario.targets, *quantities))
     report = _report(model, scenario.noise, seed, fits)
@@ -317,6 +317,16 @@ def analyse_scenario(
     )
 
 
+def _unknowns(priors: Mapping[str, Uniform], asked: Sequence[str]) -> tuple[str, ...]:
+    """Parameters with a range, and those of the other leg that a quantity asked for needs; its range is the first's."""
+    names = set(priors)
+    for leg in OTHER_LEG:
+        missing = set(asked) - {*determined(order_of(names))}
+        if missing & {*determined(order_of({*names, leg}))}:
+            names.add(leg)
+    return order_of(names)
+
+
 def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tuple[str, ...]:
     """Subject parameters and ratios, then the quantities asked for, each once."""
     possible = determined(unknowns)
@@ -326,9 +336,9 @@ def _analysed_quantities(unknowns: tuple[str, ...], asked: Sequence[str]) -> tup
             f"A quantity to be analysed has to follow from the unknowns: it is one of {', '.join(possible)}. "
             f"Received: {', '.join(strange)}."
         )
-    own = [name for name in unknowns if name not in CIRCUMSTANCE]
+    own = subject_of(unknowns)
     ratios = [ratio_name(name) for name in own if name.startswith("stiffness")]
-    return tuple(dict.fromkeys((*SUBJECT, *own, *ratios, *asked)))
+    return tuple(dict.fromkeys((*own, *ratios, *asked)))
 
 
 def _report(model: ForwardModel, noise: Mapping[str, float] | None, seed: int, fits: int) -> Report:

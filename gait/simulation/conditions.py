@@ -75,15 +75,17 @@ class Conditions:
 
     @classmethod
     def of(cls, parameters: Mapping[str, np.ndarray], gravity: float) -> Conditions:
-        """Walkers of a fixed step length, from their parameters.
+        """Walkers from their parameters.
 
         Args:
-            parameters: name → shape [n], SI units: those of `gait.parameters.NAMES`; without `stiffness_right` and
-                `rest_length_right` both legs are equal; `gravity`, if it is among them, is each walker's own.
+            parameters: name → shape [n], SI units: those of `gait.parameters.order_of`. With `angle_of_attack` they
+                land at that angle, else at their step length; without `stiffness_right` and `rest_length_right` both
+                legs are equal; `gravity`, if it is among them, is each walker's own.
             gravity: gravitational acceleration otherwise, m/s².
         """
         given = {name: np.asarray(column, float) for name, column in parameters.items()}
         mass, rest_length, vx0 = given["mass"], given["rest_length"], given["vx0"]
+        by_angle = "angle_of_attack" in given
 
         def legs(name: str) -> np.ndarray:
             return np.stack([given[name], given.get(f"{name}_right", given[name])], axis=1)
@@ -93,8 +95,8 @@ class Conditions:
             stiffness=legs("stiffness"),
             rest_length=legs("rest_length"),
             start=np.stack([given["x0"], rest_length - given["y0"], vx0, np.zeros_like(vx0)], axis=1),
-            rule=TouchdownRule.STEP_LENGTH,
-            target=np.ascontiguousarray(given["step_length"]),
+            rule=TouchdownRule.ANGLE_OF_ATTACK if by_angle else TouchdownRule.STEP_LENGTH,
+            target=np.ascontiguousarray(given["angle_of_attack" if by_angle else "step_length"]),
             gravity=np.ascontiguousarray(given.get("gravity", np.full_like(mass, gravity))),
         )
 

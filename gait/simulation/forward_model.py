@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 
 from gait.errors import InputError
-from gait.parameters import CIRCUMSTANCE, NAMES, PAPER_PRIORS, QUANTITIES, SUBJECT, Uniform, draw, named
+from gait.parameters import CIRCUMSTANCE, NAMES, PAPER_PRIORS, QUANTITIES, Uniform, draw, named, order_of, subject_of
 from gait.simulation.channels import CHANNELS, check_channels, observe
 from gait.simulation.conditions import Conditions, RecordingSettings, Walks
 from gait.simulation.model import Outcome
 from gait.simulation.population import ATTEMPTS, until_walking
 from gait.simulation.walks import integrate
 
-OPTIONAL = ("stiffness_right", "rest_length_right", "gravity")
-"""Quantities that may be unknown beside `gait.parameters.NAMES`."""
 NOISE_RANGE = (1e-9, 1e9)
 """Least and most noise that is analysed, in the unit of the channel: no sensor is beyond."""
 _KEPT = 2e7  # numbers in walks that are kept for another model
@@ -38,8 +36,7 @@ class ForwardModel:
         priors: range of each parameter, SI units. Where they lack an unknown, the other leg has the ranges of the
             first, and gravity that of the settings, 5 % up and down.
         settings: how walks are recorded.
-        unknowns: names of the p unknowns, in the order of the model's columns: `gait.parameters.NAMES` and
-            any of `OPTIONAL`.
+        unknowns: names of the p unknowns, in the order of the model's columns, see `gait.parameters.order_of`.
 
     Raises:
         InputError: if nothing is measured, or a name is not known.
@@ -60,10 +57,10 @@ class ForwardModel:
                 f"Something has to be measured: channels, or one of {', '.join(self.unknowns)}. "
                 f"Received: {', '.join(strange) or 'nothing'}."
             )
-        if set(self.unknowns) - {*NAMES, *OPTIONAL} or set(NAMES) - set(self.unknowns):
+        if set(self.unknowns) != set(order_of(self.unknowns)):
             raise InputError(
-                f"The unknowns of a walker are {', '.join(NAMES)} and any of {', '.join(OPTIONAL)}. "
-                f"Received: {', '.join(self.unknowns)}."
+                f"The unknowns of a walker are {', '.join(NAMES)}, or angle_of_attack instead of step_length, and any "
+                f"of {', '.join(order_of(QUANTITIES)[len(NAMES) :])}. Received: {', '.join(self.unknowns)}."
             )
 
     @property
@@ -167,7 +164,8 @@ class ForwardModel:
         """
         priors = {name: self.prior(name) for name in self.unknowns}
         theta = draw(self.unknowns, priors, count, generator)
-        redrawn = np.array([self.unknowns.index(name) for name in CIRCUMSTANCE])
+        circumstances = [name for name in self.unknowns if name in CIRCUMSTANCE]
+        redrawn = np.array([self.unknowns.index(name) for name in circumstances])
         tried = False
 
         def attempt(pending: np.ndarray) -> np.ndarray:
@@ -181,10 +179,10 @@ class ForwardModel:
         if not len(left):
             return theta
         walker = named(self.unknowns, theta[left[:1]])
-        subject = ", ".join(f"{QUANTITIES[name].symbol} {walker[name][0]:.6g}" for name in SUBJECT)
+        subject = ", ".join(f"{QUANTITIES[name].symbol} {walker[name][0]:.6g}" for name in subject_of(self.unknowns))
         raise InputError(
             f"A walker ({subject}) did not walk in {ATTEMPTS:,} attempts. "
-            "Choose ranges of x0, y0, vx0 and step_length with which such a walker can walk."
+            f"Choose ranges of {', '.join(circumstances)} with which such a walker can walk."
         )
 
     def noise_sd(self, levels: Mapping[str, float]) -> np.ndarray:

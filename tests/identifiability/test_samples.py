@@ -12,7 +12,7 @@ from gait import InputError
 from gait.identifiability.regression import components, fit
 from gait.identifiability.samples import ceiling
 from gait.inference.ratio import RatioPosterior
-from gait.parameters import NAMES, PAPER_PRIORS, SUBJECT, derive, named
+from gait.parameters import NAMES, PAPER_PRIORS, derive, named, subject_of
 from gait.simulation.channels import observe
 from gait.simulation.conditions import Conditions, RecordingSettings
 from gait.simulation.population import Population, walk_records
@@ -345,7 +345,7 @@ def walks(n):
     rows, samples, _ = walk_records(Population(seed=5), settings, range(n))
     parameters = named(NAMES, rows)
     recordings = np.concatenate(observe(("x", "y"), samples, Conditions.of(parameters, settings.gravity)), axis=1)
-    return recordings, np.column_stack([derive(name, parameters) for name in (*SUBJECT, "stiffness_to_mass")])
+    return recordings, np.column_stack([derive(name, parameters) for name in (*subject_of(NAMES), "stiffness_to_mass")])
 
 
 @pytest.mark.slow

@@ -380,6 +380,21 @@ def test_matched_components_have_the_moments_of_the_draws_around_each_mode():
     assert matched(modes, draws[:15], weights[:15]) is None  # too few for moments
 
 
+@pytest.mark.parametrize("widths", [(1.0, 1e-9, 1.0), (1e-9, 1e-9, 1.0), (1.0, 1e-9, 1e-10)])
+def test_moments_of_a_needle_are_found(widths):
+    """Some walks are a billion times more sensitive one way than another: there a covariance loses all its digits."""
+    generator = np.random.default_rng(5)
+    turn = np.linalg.qr(generator.standard_normal((3, 3)))[0]
+    factor = np.linalg.qr((turn * widths).T)[1].T
+    modes = Kernels(np.full((1, 3), 0.7), 3.0 * factor[None], np.zeros(1))
+    draws = 0.7 + generator.standard_normal((4000, 3)) @ factor.T
+    found = matched(modes, draws, np.ones(4000))
+    relative = np.linalg.solve(factor, found.factors[0])
+    np.testing.assert_allclose(relative @ relative.T, np.eye(3), atol=0.1)
+    naive = np.linalg.eigvalsh(np.cov(draws.T))[0]
+    assert naive != pytest.approx(min(widths) ** 2, rel=1.0)  # a control: its least digits are lost
+
+
 def test_many_points_have_the_density_of_each(monkeypatch):
     """Densities are computed in patches; a patch of few rows changes nothing."""
     mixture = Mixture([kernels_at(np.random.default_rng(0).standard_normal((30, 2)), np.full(30, 0.1))])

@@ -6,7 +6,7 @@ from scipy import stats
 
 import gait
 from gait.errors import InputError
-from gait.parameters import NAMES, PAPER_PRIORS, SUBJECT, Uniform, derive, draw, stream
+from gait.parameters import NAMES, PAPER_PRIORS, Uniform, derive, draw, stream, subject_of
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import BLOCK, Population, walk_records
 
@@ -27,9 +27,9 @@ def test_subject_parameters_are_never_redrawn_and_keep_their_prior():
     parameters, _, counts = walk_records(WALKERS, SHORT, range(BLOCK))
     assert counts[gait.Outcome.WALKED] == BLOCK
     assert counts.sum() > BLOCK + 50  # some were redrawn
-    subjects = draw(SUBJECT, PAPER_PRIORS, BLOCK, stream(5, 0))
+    subjects = draw(subject_of(NAMES), PAPER_PRIORS, BLOCK, stream(5, 0))
     np.testing.assert_array_equal(parameters[:, :3], subjects)
-    for i, name in enumerate(SUBJECT):
+    for i, name in enumerate(subject_of(NAMES)):
         prior = PAPER_PRIORS[name]
         assert stats.kstest(parameters[:, i], "uniform", (prior.low, prior.high - prior.low)).pvalue > 1e-3
 
@@ -50,7 +50,7 @@ def test_samples_are_those_of_simulate():
 
 def test_a_walker_that_cannot_walk_is_named():
     hopeless = Population(PAPER_PRIORS | {"y0": Uniform(0.35, 0.4)}, seed=5)
-    with pytest.raises(InputError, match=r"Record 1000 \(mass .* did not walk in 1000 attempts.*flight"):
+    with pytest.raises(InputError, match=r"Record 1000 \(mass .* did not walk in 4000 attempts.*flight"):
         walk_records(hopeless, SHORT, range(1000, 1002))
 
 

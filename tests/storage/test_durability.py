@@ -43,7 +43,7 @@ from tests.helpers.walks import small_plan
 
 # Damaged shards ------------------------------------------------------------------------------
 
-RECORD = 12 + len(RecordTemplate(("x", "y"), 30).serialise(np.zeros((1, 7)), np.zeros((2, 1, 30)))[0]) + 4
+RECORD = 12 + len(RecordTemplate(("x", "y"), 30, 7).serialise(np.zeros((1, 7)), np.zeros((2, 1, 30)))[0]) + 4
 """Bytes of a record in a shard: its length (8), a checksum of that (4), the record, a checksum of that (4)."""
 
 

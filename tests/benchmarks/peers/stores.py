@@ -32,7 +32,7 @@ def write_shards(data: str, work: str):
     from gait.data.records import RecordTemplate
 
     dataset, inputs, parameters = _training_split(data)
-    template = RecordTemplate(dataset.channels, dataset.samples)
+    template = RecordTemplate(dataset.channels, dataset.samples, len(dataset.parameters))
 
     def turn(first: bool = False) -> None:
         with tempfile.TemporaryDirectory(dir=work) as folder:
