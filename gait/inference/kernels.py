@@ -145,7 +145,10 @@ def matched(modes: Kernels, coordinates: np.ndarray, weights: np.ndarray) -> Ker
         points = np.linalg.solve(factor, (coordinates[rows] - modes.centres[number]).T).T
         mean = own @ points / mass
         covariance = (points - mean).T @ ((points - mean) * (own / mass)[:, None])
-        covariance += _LEAST_VARIANCE * covariance.diagonal().max() * np.eye(len(mean))
+        largest = covariance.diagonal().max()
+        if not largest > 0.0:  # a needle so thin that all its draws are one number
+            continue
+        covariance += _LEAST_VARIANCE * largest * np.eye(len(mean))
         found.append((modes.centres[number] + factor @ mean, factor @ np.linalg.cholesky(covariance), np.log(mass)))
     return Kernels(*(np.array(column) for column in zip(*found, strict=True))) if found else None
 
