@@ -92,7 +92,7 @@ _ALL = (
         derive=lambda values: values["stiffness_right"] / values["mass"],
     ),
     Quantity(
-        "stiffness_asymmetry", "asym", "1", "asymmetry of the stiffnesses, other leg less first over their mean",
+        "stiffness_asymmetry", "asym", "1", "stiffness asymmetry",
         derive=lambda values: _asymmetry(*_both_legs("stiffness", values)), positive=False,
     ),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from gait.errors import InputError
 from gait.parameters import PAPER_PRIORS, Uniform
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
+from gait.simulation.populations import population_of
 from gait.storage import files
 from tests.helpers import written_before
 from tests.helpers.scripts import ROOT
@@ -246,6 +247,8 @@ def run_command():
         small_plan(60, shards=5),
         small_plan(61, seed=9, channels=("fy", "x"), splits={"train": 6, "validation": 3, "test": 1}),
         small_plan(40, priors=PAPER_PRIORS | {"mass": Uniform(1 / 3 + 60, 75.1)}, engine="scipy", duration=0.7),
+        small_plan(40, priors=population_of("adult", given={"stiffness_right": Uniform(9000.0, 9500.0)}).priors),
+        small_plan(40, priors=population_of("paper", "angle_of_attack").priors),
     ],
 )
 def test_the_command_of_a_dataset_makes_the_same_bytes(run_command, tmp_path, capsys, plan):
