@@ -267,6 +267,30 @@ def test_unequal_legs_have_a_ratio_each(unequal_legs):
     assert "Only the ratios k/m and k2/m enter the motion." in found.ceilings["mass"].reason
 
 
+def test_the_asymmetry_can_be_known_without_a_scale():
+    """The other leg is unknown as soon as a target asks for it, in the range of the first."""
+    legs = Scenario("legs", ("x", "y"), ("stiffness_right", "stiffness_asymmetry"), "")
+    found = analysed(legs)
+    assert found.model.unknowns == (*NAMES, "stiffness_right")
+    assert found.ceilings["stiffness_asymmetry"].r2 == 1.0
+    assert found.identifiability["stiffness_asymmetry"] == Identifiability.RECOVERABLE
+    r2 = [found.ceilings[name].r2 for name in ("mass", "stiffness", "stiffness_right")]
+    # By draws: the variance of the mean of all walkers with nearly the same two ratios.
+    generator = np.random.default_rng(8)
+    mass, first, other = (generator.uniform(*ends, 2_000_000) for ends in ((60, 75), (8e3, 1e4), (8e3, 1e4)))
+    _, cell = np.unique(np.round(first / mass / 0.25) * 10_000 + np.round(other / mass / 0.25), return_inverse=True)
+    for values, ceiling in zip((mass, first, other), r2, strict=True):
+        count = np.bincount(cell)
+        between = np.bincount(cell, values) / count
+        own = np.bincount(cell, values**2) / count - between**2
+        within = (
+            np.sum(count[count > 1] / (count[count > 1] - 1) * own[count > 1] * count[count > 1])
+            / count[count > 1].sum()
+        )
+        assert ceiling == pytest.approx(1.0 - within / np.var(values), abs=0.003)
+    assert r2 == pytest.approx([0.7007] * 3, abs=5e-4)
+
+
 @pytest.mark.parametrize("target", ["mass", "stiffness", "stiffness_right"])
 def test_the_best_estimate_of_unequal_legs_is_the_mean_of_all_walkers_with_both_ratios(unequal_legs, target):
     priors = {name: unequal_legs.model.prior(name) for name in ("mass", "stiffness", "stiffness_right")}
