@@ -227,7 +227,8 @@ def _moments(
         return of(parameters), np.zeros(len(weights))
     ratios = np.stack([parameters[ratio_name(stiffness)] for stiffness in walker.stiffnesses], axis=1)
     mean, sd = walker.ratio_posterior.mean(name, ratios), walker.ratio_posterior.sd(name, ratios)
-    return tuple(np.where(weights > 0.0, moment, 0.0) for moment in (mean, sd**2))
+    possible = weights > 0.0
+    return np.where(possible, mean, 0.0), np.where(possible, sd**2, 0.0)
 
 
 def _controls(walker: Walker, theta: np.ndarray) -> dict[str, np.ndarray]:

@@ -199,7 +199,7 @@ def test_the_design_shows_the_truth_beside_local_bounds(monkeypatch):
 
 @pytest.mark.parametrize("target", ["mass", "stiffness"])
 def test_few_walkers_tell_the_ceiling_of_mass_and_stiffness(target):
-    """In a millimetre of noise it is the closed form's. Without the control variate the error would be 20 times this."""
+    """In a millimetre of noise it is the closed form's. Without the control variate the error would be far larger."""
     model = ForwardModel(("x", "y"))
     study = study_noise(model, {"x": 0.001, "y": 0.001}, {target: function_of(target)}, walkers=8, seed=3)
     found = study.ceilings[target]
