@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Iterator
 
@@ -58,11 +59,13 @@ class _Drawing:
         self.table = table
         self.labels = [label for group in table.groups() for label in _labels(table, *group)]
         self.edges = self._edges()
+        narrowest = max(_width(_TITLE, 12, "bold"), *(_item(verdict) for verdict in verdicts_of(table)))
+        self.width = max(self.edges[-1], narrowest + 2 * _PAD)
         self.tops = [_HEAD + _LINE * max(1 + _head(name).count("\n") for name in table.columns)]
         for label in self.labels:
             self.tops.append(self.tops[-1] + _ROW + _LINE * (len(label) - 1))
         legend = self._legend()
-        width, height = self.edges[-1] + _PAD, self.tops[-1] + 0.14 + 0.27 * len(legend)
+        width, height = self.width + _PAD, self.tops[-1] + 0.14 + 0.27 * len(legend)
         self.figure = Figure(figsize=(width, height))
         self.axis: Axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0))
         self.axis.set(xlim=(0.0, width), ylim=(height, 0.0))
@@ -90,12 +93,12 @@ class _Drawing:
         lines: list[list[tuple[Recovery, float]]] = [[]]
         place = _PAD
         for verdict in verdicts_of(self.table):
-            width = 0.36 + _width(MEANINGS[verdict], _SMALL) + 0.3
-            if lines[-1] and place + width > self.edges[-1]:
+            width = _item(verdict)
+            if lines[-1] and place + width > self.width:
                 lines.append([])
                 place = _PAD
             lines[-1].append((verdict, place))
-            place += width
+            place += width + 0.3
         return lines
 
     def _columns(self) -> Iterator[tuple[str, float, float]]:
@@ -141,6 +144,12 @@ class _Drawing:
         self.axis.text(x, y, text, fontsize=size, parse_math=parse_math, **options)
 
 
+def _item(verdict: Recovery) -> float:
+    """Width of a verdict in the legend, inches."""
+    return 0.36 + _width(MEANINGS[verdict], _SMALL)
+
+
+@functools.lru_cache(1000)
 def _width(text: str, size: float, weight: str = "normal") -> float:
     """Width of a line of text, inches."""
     if not text.strip():
@@ -161,7 +170,7 @@ def _labels(table: ComparisonTable, scenario: str, sources: str, rows: range) ->
         label: list[_Line] = []
         if row == rows.start:
             label += [(line, _LARGE, "bold") for line in textwrap.wrap(sources, _LABEL_COLUMNS - 4)]
-            label.append((scenario, _SMALL, "normal"))
+            label += [(line, _SMALL, "normal") for line in textwrap.wrap(scenario, _LABEL_COLUMNS)]
         if row > rows.start or table.conditions[row] != "no noise":
             label += [(line, _SMALL, "normal") for line in wrapped(table.conditions[row], _LABEL_COLUMNS)]
         found.append(label)

@@ -29,7 +29,7 @@ MEANINGS = {
     Recovery.AT_CEILING: "all that the data hold",
     Recovery.BELOW_CEILING: "less than the data hold",
     Recovery.ABOVE_CEILING: "more than the data hold: suspect a leak",
-    Recovery.UNDETERMINED: "too few records to tell",
+    Recovery.UNDETERMINED: "undecided: more records would tell",
 }
 """Meaning of each sign, in a few words."""
 _MOST_DECIMALS = 4
@@ -48,7 +48,9 @@ def cell_text(cell: Cell, *, with_error: bool = False) -> str:
     """
     decimals = [_decimals(cell.possible), _decimals(cell.reached)]
     possible, reached = _r2(cell.possible, decimals[0]), _r2(cell.reached, decimals[1])
-    if cell.verdict in (Recovery.BELOW_CEILING, Recovery.ABOVE_CEILING) and possible == reached:
+    fewest = min(decimals)
+    alike = round(cell.possible, fewest) == round(cell.reached, fewest)
+    if alike and cell.verdict in (Recovery.BELOW_CEILING, Recovery.ABOVE_CEILING):
         possible, reached = _r2(cell.possible, _MOST_DECIMALS), _r2(cell.reached, _MOST_DECIMALS)
     if with_error and cell.error:
         shown = min(max(decimals[0], -math.floor(math.log10(cell.error))), _MOST_DECIMALS)
@@ -130,35 +132,29 @@ def _of_verdict(table: ComparisonTable, run: ComparedRun, verdict: Recovery) -> 
 
 
 def _knowledge(table: ComparisonTable, name: str) -> list[str]:
-    """Up to two sentences on what must be measured to know a quantity."""
-    clean = {run.sources + run.recording: run.cells[name].can_be_known
-             for run in table.runs if name in run.cells and not run.levels}  # fmt: skip
+    """What must be measured to know a quantity: one entry, or none where only bounds are known."""
+    subject = f"{QUANTITIES[name].heading} ({QUANTITIES[name].symbol})"
+    told = [(run, run.cells[name]) for run in table.runs if name in run.cells]
+    if len(told) > 1 and all(cell.can_be_known for _, cell in told):
+        return [f"{subject} can be known in every run that estimates it."]
+    clean = {(run.sources, run.recording): cell.can_be_known for run, cell in told if not run.levels}
     known: dict[str, None] = {}
     unknown: dict[str, list[float]] = {}
-    for run in table.runs:
-        cell = run.cells.get(name)
+    for run, cell in told:
         # Noise is worth a word only where it changes the answer.
-        if cell is None or (run.levels and clean.get(run.sources + run.recording) == cell.can_be_known):
+        if run.levels and clean.get((run.sources, run.recording)) == cell.can_be_known:
             continue
         if cell.can_be_known:
             known[run.place] = None
         elif cell.can_be_known is False:
             unknown.setdefault(run.place, []).append(cell.possible)
-    quantity = QUANTITIES[name]
-    told = [run.cells[name] for run in table.runs if name in run.cells]
-    if len(told) > 1 and all(cell.can_be_known for cell in told):
-        return [f"{quantity.heading} ({quantity.symbol}) can be known in every run that estimates it."]
-    subject, found = f"{quantity.heading} ({quantity.symbol})", []
-    if known:
-        found.append(f"{subject} can be known from {_alternatives(known)}.")
-        subject = "It"
+    found = [f"{subject} can be known from {_alternatives(known)}."] if known else []
     if unknown:
         limits = {place: _span(values) for place, values in unknown.items()}
-        if len(set(limits.values())) == 1:
-            found.append(f"{subject} cannot be known from {_alternatives(limits)}: R² is {limits.popitem()[1]}.")
-        else:
-            places = _alternatives(f"{place} (R² {limit})" for place, limit in limits.items())
-            found.append(f"{subject} cannot be known from {places}.")
+        alike = len(set(limits.values())) == 1
+        places = _alternatives(limits if alike else (f"{place} (R² {limit})" for place, limit in limits.items()))
+        end = f": R² is {limits.popitem()[1]}." if alike else "."
+        found.append(f"{'It' if known else subject} cannot be known from {places}{end}")
     return [" ".join(found)] if found else []
 
 
