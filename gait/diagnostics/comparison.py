@@ -99,7 +99,7 @@ class ComparedRun:
 
     @property
     def sources(self) -> str:
-        """What was measured: "x, y + mass" for two channels and a parameter."""
+        """Measurements in words: "x, y + mass" for two channels and a parameter."""
         once = ", ".join(self.scenario.measured).replace("_", " ")
         return ", ".join(self.scenario.inputs) + (f" + {once}" if once else "")
 
@@ -134,7 +134,7 @@ class ComparedRun:
 
     @property
     def place(self) -> str:
-        """Where the row's numbers come from, as in a sentence: "x, y with noise of 0.005 m in x and y"."""
+        """Measurements with their noise, as in a sentence: "x, y with noise of 0.005 m in x and y"."""
         noise = f" with noise of {self.noise}" if self.levels else ""
         return self.sources + noise + (f" ({self.recording})" if self.recording else "")
 

@@ -132,7 +132,7 @@ def _of_verdict(table: ComparisonTable, run: ComparedRun, verdict: Recovery) -> 
 
 
 def _knowledge(table: ComparisonTable, name: str) -> list[str]:
-    """What must be measured to know a quantity: one entry, or none where only bounds are known."""
+    """Measurements that make a quantity known, and those that do not; empty where there are only bounds."""
     subject = f"{QUANTITIES[name].heading} ({QUANTITIES[name].symbol})"
     told = [(run, run.cells[name]) for run in table.runs if name in run.cells]
     if len(told) > 1 and all(cell.can_be_known for _, cell in told):
