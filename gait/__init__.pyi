@@ -8,6 +8,7 @@ from .inference.posterior import Posterior as Posterior
 from .inference.posterior import posterior as posterior
 from .inference.ratio import RatioPosterior as RatioPosterior
 from .report.calibration import plot_ratio_calibration as plot_ratio_calibration
+from .report.comparison import plot_comparison as plot_comparison
 from .report.confusion import plot_confusion as plot_confusion
 from .report.design import plot_design as plot_design
 from .report.identifiability import plot_identifiability as plot_identifiability

@@ -37,13 +37,13 @@ INSIDE = {
         "posterior",
     ],
     "limits": ["ceilings", "additional", "functions", "noise", "levels", "analysis", "design"],
-    "diagnostics": ["verdicts", "scores", "sampled", "calibration"],
+    "diagnostics": ["verdicts", "scores", "sampled", "calibration", "comparison"],
     "report": [
         "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",
-        "predictions",
+        "predictions", "comparison_text", "comparison",
     ],
     "training": ["inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state", "fitting"],
-    "evaluation": ["walk", "before_training", "after_training", "predictions"],
+    "evaluation": ["walk", "before_training", "after_training", "predictions", "comparison"],
 }  # fmt: skip
 """Likewise within a folder."""
 LIBRARIES = {

@@ -12,8 +12,10 @@ from gait.data.dataset import open_dataset
 from gait.data.manifest import FILE
 from gait.data.writing import write_dataset
 from gait.errors import InputError, storage_reason
+from gait.evaluation.comparison import compare_runs
 from gait.storage import files
 from gait.storage.remote import RemotePath
+from tests.helpers.runs import HIDDEN, XY, make_run
 from tests.helpers.walks import files_of, small_plan
 
 
@@ -179,3 +181,20 @@ def test_a_remote_dataset_is_that_of_a_disk(bucket, tmp_path, monkeypatch, schem
         write_dataset(folder, small_plan(1000, shards=10, seed=4), audit=0)
     write_dataset(folder, small_plan(100, seed=4), audit=0, overwrite=True)
     assert len(checksums(folder)) == 3
+
+
+# Runs ----------------------------------------------------------------------------------------
+
+
+def test_remote_runs_are_compared(bucket, tmp_path):
+    """Wildcards fit any part of a remote path but the bucket's name."""
+    for name in ("a1", "a2", "b"):
+        files.make_folder(bucket / "runs" / name)
+        for path in make_run(tmp_path / name, XY, HIDDEN).iterdir():
+            if path.stat().st_size:
+                files.write_text(bucket / "runs" / name / path.name, path.read_text(encoding="utf-8"))
+    table = compare_runs([f"{bucket}/r*/a*"], bucket / "out").table
+    assert [run.name for run in table.runs] == ["a1", "a2"]
+    assert names(bucket / "out") == ["comparison.csv", "comparison.md", "comparison.png"]
+    with pytest.raises(InputError, match="No run fits 'ram://buck"):
+        compare_runs(["ram://buck*"], tmp_path / "out")
