@@ -35,6 +35,7 @@ _PRIOR_STREAM = 72
 _ELSEWHERE, _SHARE = 4.0, 0.05
 """A walker has a twin if so much of its posterior lies so many local standard deviations away from it."""
 _ALIKE = 2.0  # standard deviations of the noise between two recordings: they are confused in one case of six
+_FOR_CONTROL = 4  # walkers from which a control variate has a known weight
 _COMPARED = 48  # draws of each posterior that are compared with the walker
 
 
@@ -174,12 +175,13 @@ def _study(
     observed = observed + sd * generator.standard_normal(observed.shape)
     spread = {name: _prior_variance(model, of) for name, of in quantities.items()}
     truth = {name: of(named(model.unknowns, theta)) for name, of in quantities.items()}
-    local = _local_sd(Walker(model, {}), theta, sd, quantities)
+    walker = Walker(model, {})
+    local, controls = _local_sd(walker, theta, sd, quantities), _controls(walker, theta)
     variance = {name: np.full(walkers, np.nan) for name in quantities}
     far = {name: np.zeros(walkers, bool) for name in quantities}
     done, effective, methods = np.zeros(walkers, bool), np.zeros(walkers), dict[str, int]()
     pair, separation, widest = None, 0.0, 0.0
-    found = posteriors(Walker(model, {}), observed, noise, seed=seed)
+    found = posteriors(walker, observed, noise, seed=seed)
     for number, posterior in enumerate(_with_bar(found, walkers, progress)):
         done[number], effective[number] = posterior.accepted, posterior.ess
         methods[posterior.method] = methods.get(posterior.method, 0) + 1
@@ -187,11 +189,11 @@ def _study(
             continue
         parameters = {str(name): posterior.draws[name].to_numpy() for name in posterior.draws}
         for name, of in quantities.items():
-            values = of(parameters)
+            values, within = _moments(name, of, walker, parameters, posterior.weights)
             mean = posterior.weights @ values
             # Around the mean of so few effective draws they scatter a little less than around the true one.
             shrunk = 1.0 - 1.0 / max(posterior.ess, 2.0)
-            variance[name][number] = posterior.weights @ (values - mean) ** 2 / shrunk
+            variance[name][number] = posterior.weights @ (within + (values - mean) ** 2 / shrunk)
             away = np.abs(values - truth[name][number]) > _ELSEWHERE * local[name][number]
             far[name][number] = posterior.weights @ away > _SHARE
         other = _alike(model, theta[number], posterior, sd) if posterior.accepted else None
@@ -199,7 +201,8 @@ def _study(
             pair, separation, widest = np.stack([theta[number], other[0]]), other[1], other[2]
     return NoiseStudy(
         ceilings={
-            name: _ceiling(variance[name], done, spread[name], far[name], local[name]) for name in quantities
+            name: _ceiling(variance[name], done, spread[name], far[name], local[name], controls.get(name))
+            for name in quantities
         },
         walkers=walkers,
         undone=int(np.sum(~done)),
@@ -219,10 +222,44 @@ def _with_bar(found, count: int, title: str):
     return tqdm(found, title, count, unit=" walkers", mininterval=redraw_interval(), leave=False)
 
 
-def _ceiling(variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndarray, local: np.ndarray) -> NoisyCeiling:
+def _moments(
+    name: str, of: Function, walker: Walker, parameters: Mapping[str, np.ndarray], weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of a quantity in each draw, shape [draws]; mass and stiffnesses given its ratios alone."""
+    if walker.sized or name not in walker.ratio_posterior.targets:
+        return of(parameters), np.zeros(len(weights))
+    ratios = np.stack([parameters[ratio_name(stiffness)] for stiffness in walker.stiffnesses], axis=1)
+    mean, sd = walker.ratio_posterior.mean(name, ratios), walker.ratio_posterior.sd(name, ratios)
+    possible = weights > 0.0
+    return np.where(possible, mean, 0.0), np.where(possible, sd**2, 0.0)
+
+
+def _controls(walker: Walker, theta: np.ndarray) -> dict[str, np.ndarray]:
+    """Variance of mass and stiffnesses given the true ratios, less its known mean over all walkers, shape [n] each.
+
+    Empty where more than the ratios is measured. The walkers differ in this variance far more than noise changes it:
+    as a control variate it takes most of the error from the mean over a few of them.
+    """
+    if walker.sized:
+        return {}
+    parameters, posterior = named(walker.model.unknowns, theta), walker.ratio_posterior
+    ratios = np.stack([parameters[name] / parameters["mass"] for name in walker.stiffnesses], axis=1)
+    return {
+        name: posterior.sd(name, ratios) ** 2 - (1.0 - posterior.ceiling(name)) * posterior.prior(name).variance()
+        for name in posterior.targets
+    }
+
+
+def _ceiling(
+    variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndarray, local: np.ndarray,
+    control: np.ndarray | None = None,
+) -> NoisyCeiling:  # fmt: skip
     """Mean over the walkers. Those that could not be done know nothing at worst, and everything at best."""
     share = variance / spread  # of a single recording it may exceed 1
     sound = done & np.isfinite(share)
+    if control is not None and np.sum(sound) > _FOR_CONTROL:
+        (_, both), (_, own) = np.cov(share[sound], control[sound])
+        share = share - both / own * control
     known, count = share[sound], len(share)
     if not len(known):
         return NoisyCeiling(math.nan, math.nan, 0.0, 1.0, math.sqrt(spread))

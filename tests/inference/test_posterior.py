@@ -18,6 +18,7 @@ from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
 from gait.simulation.model import Outcome
 from gait.simulation.population import Population
+from gait.simulation.populations import POPULATIONS, population_of
 
 XY = ("x", "y")
 NOISE = {"x": 0.005, "y": 0.005}
@@ -201,6 +202,30 @@ def test_legs_of_their_own_stiffness_are_told_apart():
     assert off(found, truth, (*TOLD, "stiffness_right_to_mass", "stiffness_right", "mass")) < 6.0
     assert found.sd("stiffness_right_to_mass") < 1.0
     assert abs(truth["stiffness_right_to_mass"] - truth["stiffness_to_mass"]) > 10.0
+
+
+@pytest.mark.parametrize(
+    ("name", "touchdown"),
+    [
+        ("paper", "angle_of_attack"),
+        ("adult", "step_length"),
+        pytest.param("adult", "angle_of_attack", marks=pytest.mark.slow),
+    ],
+)
+def test_other_populations_and_touchdowns_are_known_as_well(name, touchdown):
+    population, gravity = population_of(name, touchdown), POPULATIONS[name].gravity
+    settings = RecordingSettings(gravity=gravity)
+    model = ForwardModel(XY, (), population.priors, settings, population.names)
+    theta = model.draw(4, np.random.default_rng(1))
+    clean = model.outputs(theta).reshape(len(theta), 2, -1)
+    found = gait.posterior(noisy(clean, 0.005), XY, noise=NOISE, population=population, settings=settings)
+    told = ("stiffness_to_mass", "rest_length", touchdown)
+    done = [i for i, each in enumerate(found) if each.accepted]
+    assert len(done) >= 2  # of so wide a prior, the small bank of these tests knows little
+    for i in done:
+        assert off(found[i], truth_of(theta[i], population.names), told) < 6.0
+        assert found[i].sd("stiffness_to_mass") < 0.2 * np.sqrt(model.prior("stiffness").variance()) / 60.0
+        assert set(found[i].draws) == {*population.names, "stiffness_to_mass"}
 
 
 def test_legs_as_unequal_as_they_can_be_leave_numbers():
