@@ -8,7 +8,15 @@ import pytest
 from gait.errors import InputError
 from gait.parameters import QUANTITIES
 from gait.scenarios import (
-    OWN, SCENARIO_FLAGS, SCENARIOS, Scenario, check_scenario, parse_noise, scenario_flags, scenario_of, typical_noise,
+    OWN,
+    SCENARIO_FLAGS,
+    SCENARIOS,
+    Scenario,
+    check_scenario,
+    parse_noise,
+    scenario_flags,
+    scenario_of,
+    typical_noise,
 )  # fmt: skip
 from gait.simulation.channels import CHANNELS
 
