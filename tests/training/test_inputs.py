@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,7 +17,7 @@ from gait.training.feed import Feed
 from gait.training.fitting import train
 from gait.training.inputs import add_fixed_noise, check_parameters, noise_sd, scenario_inputs
 from gait.training.run import TrainingSettings, load_run
-from gait.training.settings import CACHES
+from gait.training.settings import CACHES, PREPROCESSINGS
 from gait.training.state import TrainingState
 from tests.helpers.walks import SMALL_NETWORK, small_plan
 from tests.training.test_feed import STANDARDISED
@@ -226,6 +227,32 @@ def test_a_resumed_run_meets_the_same_noise(small_dataset, noisy_run, tmp_path, 
     train(small_dataset, tmp_path / "run", settings(NOISY, epochs=5), verbose=0)
     one, other = (run.history.drop(columns="seconds") for run in (load_run(tmp_path / "run"), noisy_run))
     assert one.equals(other)
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_a_killed_run_meets_the_same_noise(small_dataset, noisy_run, tmp_path, cut_after_checkpoint):
+    """Ended like by a power cut right after a checkpoint: the same weights to the last digit."""
+    cut_after_checkpoint(train, small_dataset, tmp_path / "run", settings(NOISY, epochs=5), verbose=0)
+    train(small_dataset, tmp_path / "run", settings(NOISY, epochs=5), verbose=0)
+    models = [keras.saving.load_model(folder / "model.keras") for folder in (tmp_path / "run", noisy_run.folder)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("no_figure")
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+def test_the_saved_model_takes_noisy_recordings_in_plain_keras(small_dataset, tmp_path, preprocessing):
+    """SI units in, SI units out, in layers of Keras alone."""
+    scenario = dataclasses.replace(NOISY, noise={"x": 0.01, "y": 0.01, "mass": 0.1})
+    train(small_dataset, tmp_path, settings(scenario, epochs=5, preprocessing=preprocessing), verbose=0)
+    run, split = load_run(tmp_path), open_dataset(small_dataset).load("test", ("x", "y"))
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    recordings = run.inputs(split, "test")
+    estimate = model.predict(recordings, batch_size=len(recordings), verbose=0)
+    np.testing.assert_array_equal(estimate, run.predict(recordings))
+    truth = split.parameters["rest_length"].to_numpy()
+    assert 1 - np.mean((truth - estimate[:, 1]) ** 2) / truth.var() > 0.3
 
 
 def test_a_noisy_run_remembers_its_scenario(small_dataset, noisy_run):
