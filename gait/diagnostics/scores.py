@@ -139,6 +139,10 @@ class Score:
         return f"can be known from {inputs}. {self._too_few} to tell {whether}: {reached}."
 
     @property
+    def _gap_in_words(self) -> str:
+        return f"{self.gap:.2g}, 99 % interval {self.gap_interval[0]:.2g} to {self.gap_interval[1]:.2g}"
+
+    @property
     def _too_few(self) -> str:
         if not _is_rough(self.r2_interval, self.ceiling_interval):
             return f"{self.n:,} records are too few"
@@ -150,7 +154,8 @@ class Score:
         if self.best_possible_r2 is not None and not math.isnan(self.best_possible_r2):
             best = f" On these {self.n:,} records the best possible estimates reach {self.best_possible_r2:.4f}."
         if self.verdict == Recovery.AT_CEILING:
-            end = f"The network is at that ceiling: {self._reached}.{best}"
+            within = "" if self.ceiling_interval is None else f" within the errors of both (gap {self._gap_in_words})"
+            end = f"The network is at that ceiling{within}: {self._reached}.{best}"
             if not verdicts.is_noise_limited(self.identifiability):
                 end += " It knows the edges of the prior and nothing else about the walker."
         elif self.verdict == Recovery.BELOW_CEILING:

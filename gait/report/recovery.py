@@ -252,8 +252,9 @@ A network read {" and ".join(scenario.inputs)} ({samples} samples each){measured
 {_full_table(scores)}
 
 The highest possible R² is that of any estimator, on any number of recordings. {" ".join(reasons)}
-{_gap_in_words(scenario, n, study)} Its
-interval decides: a network with a gap of up to {TOLERANCE:g} is at its ceiling. Intervals are the delta method's.
+{_gap_in_words(scenario, n, study)} The
+interval of the gap decides: a network with a gap of up to {TOLERANCE:g} is at its ceiling. Intervals are those of the
+delta method.
 
 ![Estimate against truth]({SCATTER})
 

@@ -169,6 +169,7 @@ def test_a_network_below_its_ceiling_is_told_how_far_and_what_would_help():
     assert hidden.advice[0] == "Weigh."
     assert hidden.advice[-1] == "It would only learn the edges of the prior."
     at = scored(*network(0.6, 100_000, np.random.default_rng(6)), study(0.6, 0.01))
+    assert "at that ceiling within the errors of both (gap " in at.sentence(("x",))
     assert at.judgement == "at its ceiling: the noise allows no more"
     assert "lacks" not in " ".join(at.advice)
 
