@@ -19,13 +19,16 @@ DECISIVE = {
     ),
     "training": (
         ("numpy", "tensorflow", "keras"),
-        ("parameters.py", "scenarios.py", "data/records.py", "data/reading.py", "data/dataset.py", "training"),
+        (
+            "parameters.py", "scenarios.py", "simulation/channels.py", "simulation/conditions.py", "data/records.py",
+            "data/reading.py", "data/dataset.py", "training",
+        ),
     ),
     "posteriors": (
         ("numpy", "scipy", "numba", "llvmlite"),
         ("parameters.py", "simulation", "inference", "limits/functions.py", "limits/noise.py"),
     ),
-}
+}  # fmt: skip
 """Packages, and modules and folders of this package, that decide the last digits of what a task computes."""
 
 

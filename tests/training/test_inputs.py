@@ -11,8 +11,9 @@ import tensorflow as tf
 from gait.data.dataset import open_dataset
 from gait.data.writing import write_dataset
 from gait.errors import InputError
+from gait.evaluation.after_training import evaluate_run
 from gait.parameters import PAPER_PRIORS
-from gait.scenarios import SCENARIOS, Scenario
+from gait.scenarios import SCENARIOS, Scenario, scenario_of
 from gait.training.feed import Feed
 from gait.training.fitting import train
 from gait.training.inputs import add_fixed_noise, check_parameters, noise_sd, scenario_inputs
@@ -267,6 +268,26 @@ def test_a_noisy_run_remembers_its_scenario(small_dataset, noisy_run):
     best = noisy_run.history.loc[noisy_run.history["val_loss"].idxmin()]
     assert r2 == pytest.approx(best["val_r2_rest_length"], abs=1e-4)
     assert r2 > 0.3
+
+
+# Views of the stored recordings -----------------------------------------------------------------
+
+
+def test_a_shorter_and_coarser_recording_from_training_to_evaluation(small_dataset, tmp_path):
+    """Every second sample of the first two of three seconds: in the network, its configuration and its ceilings."""
+    scenario = scenario_of("two_parameter", noise=["x:0.001", "y:0.001"], duration=2.0, interval=0.2)
+    train(small_dataset, tmp_path, settings(scenario, epochs=2), verbose=0)
+    run = load_run(tmp_path)
+    assert (run.scenario, run.config.samples, run.config.width) == (scenario, 10, 20)
+    assert run.config.dataset == open_dataset(small_dataset).identity
+    found = evaluate_run(tmp_path, walkers=0)
+    assert (found.analysis.model.settings.duration, found.analysis.model.settings.interval) == (2.0, 0.2)
+    assert "x and y (10 samples each)" in (tmp_path / "report.md").read_text()
+    view = open_dataset(small_dataset).viewed(2.0, 0.2).load("test", ("x", "y"))
+    estimate = run.predict(run.inputs(view, "test"))
+    np.testing.assert_allclose(found.predictions["rest_length_estimate"], estimate[:, 1], rtol=1e-6)
+    with pytest.raises(InputError, match="holds another run: duration 2.0 instead of None, interval 0.2 instead of"):
+        train(small_dataset, tmp_path, settings(dataclasses.replace(scenario, duration=None, interval=None)), verbose=0)
 
 
 # Scenarios that cannot be trained ------------------------------------------------------------
