@@ -1,9 +1,9 @@
 """Trains a scenario's network on a dataset; without flags, as in the paper: 500 epochs, batches of 1000.
 
     python train.py --data=data/walks --scenario=three_parameter --out=runs/three_parameter
-    python train.py --data=data/walks --scenario=two_parameter --out=runs/two_parameter
+    python train.py --data=data/walks --inputs=x,y,fy --targets=stiffness,rest_length --noise=typical --out=runs/own
 
-The same command again continues an interrupted run.
+The same command again continues an interrupted run. The run keeps its scenario: evaluate.py needs its folder only.
 """
 
 import functools
@@ -17,18 +17,20 @@ from absl import flags
 
 from gait.data.dataset import open_dataset
 from gait.errors import printable
-from gait.scenarios import SCENARIOS
+from gait.scenarios import DEFAULT, SCENARIO_FLAGS, SCENARIOS, scenario_of
 from gait.storage.files import as_path
 from gait.storage.folders import RUN, check_kind
 from gait.training import settings as choices
+from gait.training.run import TENSORBOARD
 from gait.training.settings import TrainingSettings
 
 FLAGS = flags.FLAGS
 define_number = functools.partial(flags.DEFINE, scripting.WholeNumber(), serializer=flags.ArgumentSerializer())
 define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flags.ArgumentSerializer())
-DEFAULTS = TrainingSettings(SCENARIOS["three_parameter"])
+DEFAULTS = TrainingSettings(SCENARIOS[DEFAULT])
 define_path("data", "data/walks", "Folder of the dataset, see simulate.py.")
-flags.DEFINE_enum("scenario", DEFAULTS.scenario.name, list(SCENARIOS), "What to estimate from which channels.")
+for name, kind, text in SCENARIO_FLAGS:
+    getattr(flags, f"DEFINE_{kind}")(name, None, text)
 define_path("out", None, "Folder of the run; by default runs/SCENARIO.")
 define_number("epochs", DEFAULTS.epochs, "Passes over the training split.")
 define_number("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
@@ -44,12 +46,14 @@ flags.DEFINE_enum("cache", DEFAULTS.cache, choices.CACHES, "memory: read once. n
 flags.DEFINE_enum("strategy", DEFAULTS.strategy, choices.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
 define_number("early_stopping", None, "End after so many epochs without a lower validation loss; by default never.")
 define_number("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
+flags.DEFINE_bool("tensorboard", False, "Write loss, R² and learning rate for TensorBoard into OUT/tensorboard, too.")
 
 
 def main():
-    out = FLAGS.out or f"runs/{FLAGS.scenario}"
+    scenario = scenario_of(**{name: FLAGS[name].value for name, *_ in SCENARIO_FLAGS})
+    out = FLAGS.out or f"runs/{scenario.name}"
     settings = TrainingSettings(
-        SCENARIOS[FLAGS.scenario],
+        scenario,
         epochs=FLAGS.epochs,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
@@ -71,11 +75,13 @@ def main():
         dataset = open_dataset(FLAGS.data)
         from gait.training.fitting import train
 
-    result = train(dataset, out, settings, verbose=1 if sys.stdout.isatty() else 2)
+    result = train(dataset, out, settings, verbose=1 if sys.stdout.isatty() else 2, tensorboard=FLAGS.tensorboard)
     print(
         f"{printable(out)} holds the model with the lowest validation loss, {result.best_val_loss:.6f} after epoch "
         f"{result.best_epoch} of {result.epochs} ({result.seconds:.0f} s of training)."
     )
+    if FLAGS.tensorboard:
+        print(f"To see its curves: {scripting.command('tensorboard', f'--logdir={as_path(out) / TENSORBOARD}')}")
     print(f"Next: {scripting.command('python', 'evaluate.py', f'--run={out}')}")
 
 

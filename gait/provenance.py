@@ -19,9 +19,16 @@ DECISIVE = {
     ),
     "training": (
         ("numpy", "tensorflow", "keras"),
-        ("parameters.py", "scenarios.py", "data/records.py", "data/reading.py", "data/dataset.py", "training"),
+        (
+            "parameters.py", "scenarios.py", "simulation/channels.py", "simulation/conditions.py", "data/records.py",
+            "data/reading.py", "data/dataset.py", "training",
+        ),
     ),
-}
+    "posteriors": (
+        ("numpy", "scipy", "numba", "llvmlite"),
+        ("parameters.py", "simulation", "inference", "limits/functions.py", "limits/noise.py"),
+    ),
+}  # fmt: skip
 """Packages, and modules and folders of this package, that decide the last digits of what a task computes."""
 
 
@@ -36,6 +43,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def code_checksum(task: str) -> str:
+    """Checksum of the sources that decide what a task computes, one of `DECISIVE`; twelve hexadecimal digits."""
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for name in DECISIVE[task][1]:
+        place = package / name
+        for path in [place] if place.suffix else sorted(place.rglob("*.py")):
+            digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def numerical_environment(task: str) -> dict[str, str]:
     """All that the last digits of a result depend on, by name.
 
@@ -48,18 +65,12 @@ def numerical_environment(task: str) -> dict[str, str]:
     """
     from llvmlite import binding
 
-    packages, sources = DECISIVE[task]
-    package, digest = Path(__file__).parent, hashlib.sha256()
-    for name in sources:
-        place = package / name
-        for path in [place] if place.suffix else sorted(place.rglob("*.py")):
-            digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
     found = versions()
     fused = "with" if binding.get_host_cpu_features().get("fma") else "without"
     return {
-        "gait": digest.hexdigest()[:12],
+        "gait": code_checksum(task),
         "python": ".".join(platform.python_version_tuple()[:2]),
-        **{name: found[name] for name in packages},
+        **{name: found[name] for name in DECISIVE[task][0]},
         "processor": f"{platform.machine()} {fused} FMA",
     }
 

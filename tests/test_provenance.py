@@ -8,10 +8,14 @@ import pytest
 from gait import provenance
 from tests.helpers.scripts import ROOT
 
-ENTRIES = {"simulation": "gait.data.shards", "training": "gait.training.fitting"}
+ENTRIES = {
+    "simulation": "gait.data.shards", "training": "gait.training.fitting", "posteriors": "gait.inference.posterior"
+}  # fmt: skip
+MESSAGES = {"errors", "provenance", "streams", "scripting", "storage", "identifiability.wording"}
 UNDECISIVE = {
-    "simulation": {"errors", "provenance", "streams", "scripting", "storage"},
-    "training": {"errors", "provenance", "streams", "scripting", "storage", "simulation", "data.manifest"},
+    "simulation": MESSAGES,
+    "training": MESSAGES | {"simulation", "data.manifest"},
+    "posteriors": MESSAGES,
 }
 """What the entries load beside: messages, files, and in training the description of the data, which has checksums."""
 
@@ -48,8 +52,10 @@ def test_no_source_that_a_result_depends_on_is_left_out(task):
 @pytest.mark.parametrize(
     ("changed", "tasks"),
     [
-        ("simulation/taylor/series.py", {"simulation"}),
-        ("parameters.py", {"simulation", "training"}),
+        ("simulation/taylor/series.py", {"simulation", "posteriors"}),
+        ("parameters.py", {"simulation", "training", "posteriors"}),
+        ("inference/importance.py", {"posteriors"}),
+        ("limits/noise.py", {"posteriors"}),
         ("training/network.py", {"training"}),
         ("report/walk.py", set()),
     ],

@@ -143,6 +143,32 @@ def test_the_ratio_posterior_covers_the_truth(experiment):
         assert "For 500 test walkers, the 50 % interval" in " ".join(printed[f"evaluate {scenario}"].split())
 
 
+def test_a_run_keeps_the_scenario_that_flags_have_described(scripts, small_dataset, tmp_path):
+    """With noise, a measured mass and targets of the user's own; `evaluate.py --run` needs none of the flags."""
+    flags = ("--inputs=x,y,fy", "--measured=mass", "--targets=stiffness,rest_length", "--noise=typical,x:0.02")
+    out = tmp_path / "own"
+    commands = (
+        ("train.py", f"--data={small_dataset}", *flags, f"--out={out}", "--epochs=1", "--layers=2", "--units=8"),
+        ("evaluate.py", f"--run={out}", "--quick"),
+    )
+    printed = []
+    for command in commands:
+        ended = scripts.run(*command)
+        assert ended.returncode == 0, ended.output
+        printed.append(ended.output)
+    config = json.loads((out / "config.json").read_text())
+    assert config["settings"]["scenario"] == "own"
+    assert (config["inputs"], config["measured"]) == (["x", "y", "fy"], ["mass"])
+    assert (set(config["noise"]), config["noise"]["x"]) == ({"x", "y", "fy", "mass"}, 0.02)
+    assert config["duration"] is config["interval"] is None
+    assert list(json.loads((out / "metrics.json").read_text()))[:2] == ["stiffness", "rest_length"]
+    report = (out / "report.md").read_text()
+    assert "Leg stiffness and leg rest length from x, y, fy and the body mass." in report
+    assert "local bounds" in report
+    for number in ("loss: ", "val_loss: ", "r2_stiffness: ", "val_r2_rest_length: "):
+        assert f" {number}" in printed[0]  # Keras shows loss and R² of every target as they come
+
+
 # Bad input -----------------------------------------------------------------------------------
 
 
@@ -168,10 +194,13 @@ def test_the_ratio_posterior_covers_the_truth(experiment):
         (("evaluate.py", "--run="), "flag --run=: Its path is empty"),
         (("evaluate.py", "--scenario=weighed", "--out="), "flag --out=: Its path is empty"),
         (("evaluate.py", "--scenario=weighed", "--seed=-1"), "flag --seed=-1: Give a whole number that is at least 0"),
-        (("evaluate.py", "--scenario=two_parameter", "--noise=x:1e300,y:1"), "1e-09 to 1e+09. Received: x:1e+300"),
+        (
+            ("evaluate.py", "--scenario=two_parameter", "--noise=x:1e300,y:1"),
+            "1e-09 to 1e+09. Received: --noise=x:1e+300",
+        ),
         (
             ("evaluate.py", "--scenario=two_parameter", "--noise=x:1e-300,y:1"),
-            "1e-09 to 1e+09. Received: x:1e-300",
+            "1e-09 to 1e+09. Received: --noise=x:1e-300",
         ),
         (("simulate.py", "--engine=euler"), "value should be one of <taylor|scipy>"),
         (("simulate.py", "--mass=75,60"), "The range of mass is empty"),
@@ -185,8 +214,13 @@ def test_the_ratio_posterior_covers_the_truth(experiment):
         (("train.py", "--epochs=0"), "epochs must be at least 1"),
         (
             ("train.py", "--scenario=four_parameter"),
-            "one of <three_parameter|two_parameter|force_plate|weighed>",
+            "The built-in ones are three_parameter, two_parameter, force_plate",
         ),
+        (("train.py", "--inputs=x,z", "--targets=mass"), "x [m], y [m], vx [m/s]"),
+        (("train.py", "--targets=mass"), "needs inputs and targets. Received: targets only."),
+        (("train.py", "--scenario=weighed", "--targets=mass"), "A target must not be known already: mass follows"),
+        (("train.py", "--noise=x:1,y:1,fy:1"), "fy is not among them"),
+        (("train.py", "--noise=x:1,y:-1"), "Noise is a positive standard deviation"),
         (("train.py", "--data=/nowhere/walks"), "There is no dataset at /nowhere/walks. Make one: python simulate.py"),
         (("evaluate.py", "--run=/nowhere/run"), "There is no run at /nowhere/run. Train one: python train.py"),
     ],

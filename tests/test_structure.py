@@ -17,8 +17,8 @@ import pytest
 from tests.helpers.scripts import ROOT
 
 LADDER = [
-    "errors", "parameters", "scenarios", "provenance", "streams", "scripting", "storage", "identifiability",
-    "simulation", "data", "inference", "limits", "diagnostics", "report", "training", "evaluation",
+    "errors", "parameters", "provenance", "streams", "scripting", "storage", "identifiability", "simulation",
+    "scenarios", "data", "inference", "limits", "diagnostics", "report", "training", "evaluation",
 ]  # fmt: skip
 """Lowest first: a module imports only what stands before it."""
 INSIDE = {
@@ -37,13 +37,16 @@ INSIDE = {
         "posterior",
     ],
     "limits": ["ceilings", "additional", "functions", "noise", "levels", "analysis", "design"],
-    "diagnostics": ["verdicts", "scores", "sampled", "calibration", "comparison"],
+    "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "comparison"],
     "report": [
         "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",
         "predictions", "comparison_text", "comparison",
     ],
-    "training": ["inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state", "fitting"],
-    "evaluation": ["walk", "before_training", "after_training", "predictions", "comparison"],
+    "training": [
+        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state",
+        "tensorboard", "fitting",
+    ],
+    "evaluation": ["walk", "levels", "remedies", "before_training", "after_training", "predictions", "comparison"],
 }  # fmt: skip
 """Likewise within a folder."""
 LIBRARIES = {

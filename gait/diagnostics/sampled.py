@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gait.diagnostics import verdicts
-from gait.diagnostics.scores import r2_with_interval
+from gait.diagnostics.intervals import r2_with_interval
 from gait.diagnostics.verdicts import TOLERANCE, Interval, Limit, Recovery
 from gait.identifiability.samples import SampledCeiling, ceiling
 from gait.limits.ceilings import RECOVERED_R2, Ceiling

@@ -1,7 +1,8 @@
 """How well a network estimates each target, judged beside the best that any estimator can do.
 
 The verdict rests on R² of the network and on its gap: R² of the best possible estimates less R² of the network, on the
-very same records. Both are taken over one sample, so the luck of the draw cancels in the gap.
+very same records. Both are taken over one sample, so the luck of the draw cancels in the gap. In noise the best
+possible R² is that of other walkers, whose posteriors are known: then the interval of the gap has the errors of both.
 """
 
 from __future__ import annotations
@@ -13,70 +14,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gait.diagnostics import verdicts
+from gait.diagnostics.intervals import NORMAL_95, NORMAL_99, CeilingRange, gap_with_interval, r2_with_interval
 from gait.diagnostics.verdicts import Interval, Limit, Recovery
 from gait.identifiability.findings import Identifiability
+from gait.identifiability.wording import with_error
 from gait.limits.ceilings import RECOVERED_R2, Ceiling
+from gait.limits.noise import NoiseStudy
 from gait.parameters import QUANTITIES
 
-__all__ = ["Limit", "Recovery", "Score", "gap_with_interval", "r2_with_interval", "score"]
+__all__ = ["Limit", "Recovery", "Score", "score"]
 
-_NORMAL_95, _NORMAL_99 = 1.96, 2.576
-"""Half widths of the normal distribution's 95 % and 99 % interval, in standard deviations."""
 _CANNOT_BE_KNOWN = {
     Identifiability.RECOVERABLE: "cannot be recovered from {} in this noise",
     Identifiability.LOST: "cannot be recovered from {} in this noise",
     Identifiability.DEAD: "has no effect on {}",
     Identifiability.UNDECIDED: "may not be knowable from {}",
 }
-
-
-# Intervals -----------------------------------------------------------------------------------
-
-
-def r2_with_interval(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, float, float]:
-    """R² = 1 - sum (truth - estimate)² / sum (truth - mean)², with its 95 % interval.
-
-    Args:
-        truth, estimate: shape [n].
-
-    Returns:
-        R², lower and upper end; NaN where fewer than two records or no spread leave them undefined.
-    """
-    unexplained, margin = _ratio_of_means((truth - estimate) ** 2, truth, _NORMAL_95)
-    return 1.0 - unexplained, 1.0 - unexplained - margin, 1.0 - unexplained + margin
-
-
-def gap_with_interval(
-    truth: np.ndarray, estimate: np.ndarray, ceiling: Ceiling, best: np.ndarray | None = None
-) -> tuple[float, float, float]:
-    """R² that the best possible estimator has and this one lacks, with its 99 % interval.
-
-    Args:
-        truth, estimate: shape [n].
-        ceiling: R² of the best possible estimator in the population; stands in for `best`, and then the interval
-            is that of the estimate's own R².
-        best: best possible estimates of the same records, shape [n].
-
-    Returns:
-        Gap, lower and upper end; NaN where fewer than two records or no spread leave them undefined.
-    """
-    error = (truth - estimate) ** 2
-    if best is None:
-        unexplained, margin = _ratio_of_means(error, truth, _NORMAL_99)
-        gap = ceiling.r2 - (1.0 - unexplained)
-    else:
-        gap, margin = _ratio_of_means(error - (truth - best) ** 2, truth, _NORMAL_99)
-    return gap, gap - margin, gap + margin
-
-
-def _ratio_of_means(values: np.ndarray, truth: np.ndarray, width: float) -> tuple[float, float]:
-    """Mean of some values over the variance of the truth, and that many standard errors of it by the delta method."""
-    if len(truth) < 2 or np.ptp(truth) == 0.0:
-        return math.nan, math.nan
-    spread = (truth - truth.mean()) ** 2
-    ratio = float(values.mean() / spread.mean())
-    influence = (values - ratio * spread) / spread.mean()
-    return ratio, float(width * influence.std(ddof=1) / math.sqrt(len(truth)))
 
 
 # Scores --------------------------------------------------------------------------------------
@@ -90,9 +43,11 @@ class Score:
         target: name of a quantity, see `gait.parameters.QUANTITIES`.
         n: number of records.
         r2: coefficient of determination, NaN if undefined; `r2_interval`: its 95 % interval.
-        gap: R² of the best possible estimates of these records less `r2`; `gap_interval`: its 99 % interval.
+        gap: R² of the best possible estimates of these records less `r2`, or that of the ceiling if those are not
+            known; `gap_interval`: its 99 % interval.
         rmse, mae, bias: root mean square, mean absolute and mean error, in the target's unit.
         ceiling: what any estimator could reach in the population.
+        ceiling_interval: 99 % interval of its R² if it comes from posteriors of fresh walkers, else None.
         best_possible_r2: R² of the best possible estimates of these records, None if those are not known.
         identifiability: verdict of the analysis before training on the target.
         verdict: verdict on the network.
@@ -113,6 +68,7 @@ class Score:
     identifiability: Identifiability
     verdict: Recovery
     advice: tuple[str, ...]
+    ceiling_interval: Interval | None = None
 
     @property
     def unit(self) -> str:
@@ -132,7 +88,28 @@ class Score:
     @property
     def headline(self) -> str:
         """The verdict in a few words."""
-        return verdicts.headline(self.verdict, self.recoverable, self.n)
+        rough = _is_rough(self.r2_interval, self.ceiling_interval)
+        return verdicts.headline(self.verdict, self.recoverable, self.n, rough=rough)
+
+    @property
+    def judgement(self) -> str:
+        """The verdict as it stands in reports; a ceiling that noise has set holds more than edges of the prior."""
+        if self.verdict == Recovery.AT_CEILING and verdicts.is_noise_limited(self.identifiability):
+            return "at its ceiling: the noise allows no more"
+        return str(self.verdict)
+
+    @property
+    def possible(self) -> str:
+        """Highest possible R², with its standard error, as a range or as the bound that it is."""
+        ceiling = self.ceiling
+        if ceiling.local_r2 is None:
+            return f"{ceiling.r2:.4f}"
+        if ceiling.error is None:
+            return f"at most {ceiling.r2:.4f}"
+        low, high = self.ceiling_interval or (ceiling.r2, ceiling.r2)
+        if math.isnan(ceiling.r2) or high - low > 8.0 * ceiling.error + 0.01:
+            return f"{max(low, 0.0):.2f} to {min(high, 1.0):.2f}"
+        return with_error(ceiling.r2, ceiling.error)
 
     def sentence(self, inputs: Sequence[str]) -> str:
         """The verdict and the advice in plain words.
@@ -159,7 +136,17 @@ class Score:
         if self.verdict == Recovery.BELOW_CEILING:
             return f"can be known from {inputs}, but this network falls short: {reached}."
         whether = f"whether the network has recovered it, which takes R² {RECOVERED_R2:g}"
-        return f"can be known from {inputs}. {self.n:,} records are too few to tell {whether}: {reached}."
+        return f"can be known from {inputs}. {self._too_few} to tell {whether}: {reached}."
+
+    @property
+    def _gap_in_words(self) -> str:
+        return f"{self.gap:.2g}, 99 % interval {self.gap_interval[0]:.2g} to {self.gap_interval[1]:.2g}"
+
+    @property
+    def _too_few(self) -> str:
+        if not _is_rough(self.r2_interval, self.ceiling_interval):
+            return f"{self.n:,} records are too few"
+        return f"The highest possible R², {self.possible}, is known too roughly"
 
     def _unrecoverable_words(self, inputs: str) -> str:
         unknown = _CANNOT_BE_KNOWN.get(self.identifiability, "cannot be known by itself from {}").format(inputs)
@@ -167,7 +154,8 @@ class Score:
         if self.best_possible_r2 is not None and not math.isnan(self.best_possible_r2):
             best = f" On these {self.n:,} records the best possible estimates reach {self.best_possible_r2:.4f}."
         if self.verdict == Recovery.AT_CEILING:
-            end = f"The network is at that ceiling: {self._reached}.{best}"
+            within = "" if self.ceiling_interval is None else f" within the errors of both (gap {self._gap_in_words})"
+            end = f"The network is at that ceiling{within}: {self._reached}.{best}"
             if not verdicts.is_noise_limited(self.identifiability):
                 end += " It knows the edges of the prior and nothing else about the walker."
         elif self.verdict == Recovery.BELOW_CEILING:
@@ -175,8 +163,8 @@ class Score:
         elif self.verdict == Recovery.ABOVE_CEILING:
             end = f"The network exceeds that ceiling: {self._reached}.{best} It has seen these records in training."
         else:
-            end = f"{self.n:,} records are too few to tell whether the network is at that ceiling: {self._reached}."
-        return f"{unknown}: no estimator exceeds R² {self.ceiling.r2:.4f} on average. {end}"
+            end = f"{self._too_few} to tell whether the network is at that ceiling: {self._reached}."
+        return f"{unknown}: no estimator exceeds R² {self.possible.removeprefix('at most ')} on average. {end}"
 
     def to_dict(self) -> dict:
         """Entry of metrics.json: plain numbers and words, None where a number is undefined."""
@@ -188,8 +176,11 @@ class Score:
             "rmse": self.rmse,
             "mae": self.mae,
             "bias": self.bias,
-            "ceiling_r2": self.ceiling.r2,
-            "ceiling_rmse": self.ceiling.rmse,
+            "ceiling_r2": _number(self.ceiling.r2),
+            "ceiling_r2_error": _number(self.ceiling.error),
+            "ceiling_interval": None if self.ceiling_interval is None else list(self.ceiling_interval),
+            "local_ceiling_r2": _number(self.ceiling.local_r2),
+            "ceiling_rmse": _number(self.ceiling.rmse),
             "best_possible_r2": _number(self.best_possible_r2),
             "gap": _number(self.gap),
             "gap_interval": [_number(end) for end in self.gap_interval],
@@ -197,7 +188,7 @@ class Score:
             "identifiability": str(self.identifiability),
             "ceiling_reason": self.ceiling.reason,
             "verdict": str(self.verdict),
-            "data_limited": 1.0 - self.ceiling.r2,
+            "data_limited": _number(1.0 - self.ceiling.r2),
             "network_limited": _number(self.ceiling.r2 - self.r2),
             "limited_by": str(self.limited_by),
             "advice": " ".join(self.advice),
@@ -209,9 +200,13 @@ class Score:
 
         Args:
             target: key of the entry.
-            entry: content of the entry; one without a gap gets NaN for it.
+            entry: content of the entry; one without a gap gets NaN for it, one without errors of its ceiling none.
         """
-        best = entry["best_possible_r2"]
+        best, known = entry["best_possible_r2"], entry.get("ceiling_interval")
+        ceiling = Ceiling(
+            _float(entry["ceiling_r2"]), _float(entry["ceiling_rmse"]), entry["ceiling_reason"],
+            entry.get("ceiling_r2_error"), entry.get("local_ceiling_r2"),
+        )  # fmt: skip
         return cls(
             target=target,
             n=entry["n"],
@@ -222,11 +217,12 @@ class Score:
             rmse=entry["rmse"],
             mae=entry["mae"],
             bias=entry["bias"],
-            ceiling=Ceiling(entry["ceiling_r2"], entry["ceiling_rmse"], entry["ceiling_reason"]),
+            ceiling=ceiling,
             best_possible_r2=None if best is None else float(best),
             identifiability=Identifiability(entry["identifiability"]),
             verdict=Recovery(entry["verdict"]),
             advice=(entry["advice"],),
+            ceiling_interval=None if known is None else _ends(known),
         )
 
 
@@ -238,6 +234,8 @@ def score(
     identifiability: Identifiability,
     advice: str,
     best: np.ndarray | None = None,
+    study: NoiseStudy | None = None,
+    remedy: str = "more epochs or more training records would help",
 ) -> Score:
     """Scores a network's estimates of one target and judges them.
 
@@ -249,11 +247,18 @@ def score(
         advice: what to measure for a target that cannot be known, see `gait.limits.analysis.ScenarioAnalysis.advice`.
         best: best possible estimates of these records, shape [n], see `ScenarioAnalysis.best_estimate`; None if they
             are not known.
+        study: posteriors of fresh walkers in the noise of these records, on which `ceiling` rests; None without noise,
+            or if `ceiling` is a local bound.
+        remedy: what would bring a network in noise nearer to its ceiling, a clause to follow a colon.
     """
+    known = None if study is None else CeilingRange.of(study, target)
     error = estimate - truth
     r2, r2_low, r2_high = r2_with_interval(truth, estimate)
-    gap, gap_low, gap_high = gap_with_interval(truth, estimate, ceiling, best)
-    exact = best is not None
+    gap, gap_low, gap_high = gap_with_interval(truth, estimate, ceiling, best, known)
+    exact = best is not None or known is not None
+    ceiling_interval = None if known is None else known.interval
+    distance = f"R² {gap:.2g} (99 % interval {gap_low:.2g} to {gap_high:.2g})"
+    lacking = "" if known is None else f"It lacks {distance}: {remedy}."
     verdict = verdicts.judge(len(truth), (r2_low, r2_high), (gap_low, gap_high), ceiling, exact=exact)
     return Score(
         target=target,
@@ -269,8 +274,19 @@ def score(
         best_possible_r2=None if best is None else r2_with_interval(truth, best)[0],
         identifiability=identifiability,
         verdict=verdict,
-        advice=verdicts.advice(verdict, ceiling.recoverable, len(truth), identifiability, advice, gap, exact=exact),
-    )
+        advice=verdicts.advice(
+            verdict, ceiling.recoverable, len(truth), identifiability, advice, gap,
+            exact=exact, rough=_is_rough((r2_low, r2_high), ceiling_interval), lacking=lacking,
+        ),
+        ceiling_interval=ceiling_interval,
+    )  # fmt: skip
+
+
+def _is_rough(r2_interval: Interval, ceiling_interval: Interval | None) -> bool:
+    """Whether the ceiling is known less well than R² of the network."""
+    if ceiling_interval is None or math.isnan(r2_interval[0]):
+        return False
+    return bool(np.ptp(ceiling_interval) / NORMAL_99 > np.ptp(r2_interval) / NORMAL_95)
 
 
 def _number(value: float | None) -> float | None:

@@ -39,7 +39,8 @@ class Limit(enum.StrEnum):
 def judge(records: int, r2_interval: Interval, gap_interval: Interval, ceiling: Ceiling, *, exact: bool) -> Recovery:
     """Decides on a network's estimates of one target.
 
-    A recoverable target is judged by R²: its interval lies above 0.99, below 0.99 or across. Any other target is at
+    A recoverable target is judged by R²: its interval lies above 0.99, below 0.99 or across. If its ceiling is known
+    with an error only, it is below that ceiling only if the interval of the gap says so, too. Any other target is at
     its ceiling unless the interval of the gap lies wholly above the tolerance, or wholly below zero.
 
     Args:
@@ -47,15 +48,17 @@ def judge(records: int, r2_interval: Interval, gap_interval: Interval, ceiling: 
         r2_interval: 95 % interval of R².
         gap_interval: 99 % interval of the gap, see `gait.diagnostics.scores.gap_with_interval`.
         ceiling: what any estimator could reach.
-        exact: whether the gap was taken to the best possible estimates of these records. No honest network beats
-            those but by chance. A ceiling alone may be approximate, and then the tolerance counts upwards, too.
+        exact: whether the gap was taken to the best possible estimates of these records, or to a ceiling whose
+            error is in the interval. No honest network beats those but by chance. A local bound is approximate, and
+            then the tolerance counts upwards, too.
     """
-    if records < FEWEST_RECORDS or math.isnan(r2_interval[0]):
+    if records < FEWEST_RECORDS or math.isnan(r2_interval[0]) or math.isnan(ceiling.r2):
         return Recovery.UNDETERMINED
     if ceiling.recoverable:
         if r2_interval[0] >= RECOVERED_R2:
             return Recovery.RECOVERED
-        return Recovery.BELOW_CEILING if r2_interval[1] < RECOVERED_R2 else Recovery.UNDETERMINED
+        shown = r2_interval[1] < RECOVERED_R2 and (ceiling.error is None or gap_interval[0] > 0.0)
+        return Recovery.BELOW_CEILING if shown else Recovery.UNDETERMINED
     low, high = gap_interval
     if low > TOLERANCE:
         return Recovery.BELOW_CEILING
@@ -75,8 +78,13 @@ def limited_by(verdict: Recovery, recoverable: bool) -> Limit:
     return {Recovery.RECOVERED: Limit.NOTHING, Recovery.AT_CEILING: Limit.DATA}.get(verdict, Limit.UNKNOWN)
 
 
-def headline(verdict: Recovery, recoverable: bool, records: int) -> str:
-    """The verdict in a few words, for a table or the title of a figure."""
+def headline(verdict: Recovery, recoverable: bool, records: int, *, rough: bool = False) -> str:
+    """The verdict in a few words, for a table or the title of a figure.
+
+    Args:
+        verdict, recoverable, records: as in `advice`.
+        rough: as in `advice`.
+    """
     if is_across(verdict, recoverable, records):
         return f"undecided, interval holds {RECOVERED_R2:g}"
     words = {
@@ -84,13 +92,22 @@ def headline(verdict: Recovery, recoverable: bool, records: int) -> str:
         Recovery.AT_CEILING: "at its ceiling",
         Recovery.BELOW_CEILING: "below its ceiling",
         Recovery.ABOVE_CEILING: "above its ceiling, suspect a leak",
-        Recovery.UNDETERMINED: "too few records",
+        Recovery.UNDETERMINED: "too few walkers behind the ceiling" if rough else "too few records",
     }[verdict]
     return words if recoverable or verdict == Recovery.ABOVE_CEILING else f"not recoverable, {words}"
 
 
 def advice(
-    verdict: Recovery, recoverable: bool, records: int, known: Identifiability, measure: str, gap: float, *, exact: bool
+    verdict: Recovery,
+    recoverable: bool,
+    records: int,
+    known: Identifiability,
+    measure: str,
+    gap: float,
+    *,
+    exact: bool,
+    rough: bool = False,
+    lacking: str = "",
 ) -> tuple[str, ...]:
     """Says what to measure for a target that cannot be known, then what to do about the network.
 
@@ -101,7 +118,9 @@ def advice(
         known: verdict of the analysis before training on the target.
         measure: what to measure in addition, in a sentence.
         gap: R² that the network still lacks to the best possible.
-        exact: whether the best possible estimates are known; else the ceiling is a bound that may be out of reach.
+        exact: whether the ceiling can be reached; else it is a bound that may be out of reach.
+        rough: whether the error of the ceiling, not that of the network's R², keeps the verdict open.
+        lacking: how far the network is below its ceiling and what would help, in a sentence, if that is known.
     """
     data = "" if recoverable else "Record with less noise, or for longer." if is_noise_limited(known) else measure
     network = {
@@ -109,10 +128,13 @@ def advice(
         Recovery.AT_CEILING: "",
         Recovery.BELOW_CEILING: "Train longer, or on more records.",
         Recovery.ABOVE_CEILING: "Evaluate on records that the network was not trained on.",
-        Recovery.UNDETERMINED: "Evaluate on more records.",
+        Recovery.UNDETERMINED: "Evaluate with more --walkers." if rough else "Evaluate on more records.",
     }[verdict]
+    if verdict == Recovery.BELOW_CEILING and lacking:
+        idle = "" if recoverable or is_noise_limited(known) else "It would only learn the edges of the prior."
+        return tuple(filter(None, (data, lacking, idle)))
     if is_across(verdict, recoverable, records):
-        network = "Train longer, or evaluate on more records."
+        network = f"Train longer, or evaluate {'with more --walkers' if rough else 'on more records'}."
     elif verdict == Recovery.BELOW_CEILING and not recoverable:
         gain = f"R² {gap:.2g}" if exact else f"at most R² {gap:.2g}"
         network = f"Up to the ceiling, longer training or more records could add {gain}"

@@ -15,8 +15,11 @@ from gait.data.dataset import Dataset, open_dataset
 from gait.diagnostics.calibration import RatioCalibration, calibrate_ratio_posterior
 from gait.diagnostics.scores import Score, score
 from gait.errors import InputError
+from gait.evaluation.levels import LEVELS, KeptLevels
+from gait.evaluation.remedies import remedy
 from gait.inference.ratio import ratio_name
-from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
+from gait.limits.analysis import LOCAL, ScenarioAnalysis, analyse_scenario
+from gait.limits.noise import WALKERS
 from gait.parameters import QUANTITIES, derive, determined, named
 from gait.report.calibration import CALIBRATION, plot_ratio_calibration
 from gait.report.learning_curves import plot_learning_curves
@@ -69,12 +72,20 @@ class RunEvaluation:
         return [] if self.calibration is None else [self.calibration.sentence()]
 
     def summary(self) -> str:
-        """A narrow table with the advice below it, for a terminal of 100 columns."""
-        return recovery_table(self.scores, self._calibration_sentence)
+        """A narrow table with the advice and the basis of its ceilings below it, for a terminal of 100 columns."""
+        study = self.analysis.noise_study
+        noise = study.sentences() if study is not None else [LOCAL] if self.analysis.scenario.noise else []
+        return recovery_table(self.scores, self._calibration_sentence + noise)
 
 
 def evaluate_run(
-    folder: AnyPath | str, data: AnyPath | str | None = None, *, formats: Sequence[str] = ()
+    folder: AnyPath | str,
+    data: AnyPath | str | None = None,
+    *,
+    formats: Sequence[str] = (),
+    walkers: int = WALKERS,
+    seed: int = 0,
+    progress: bool = False,
 ) -> RunEvaluation:
     """Evaluates a finished run on the test split and writes scores, predictions, figures and report into its folder.
 
@@ -84,6 +95,10 @@ def evaluate_run(
         folder: folder of a finished run, see `gait.training.fitting.train`.
         data: folder of the dataset that the run was trained on, if it has moved since.
         formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
+        walkers: with noise, number of fresh walkers whose posteriors tell what is possible, kept in levels.json; 0
+            for local bounds, which are quick and can promise far too much.
+        seed: key of these walkers.
+        progress: whether a bar shows how far they are.
 
     Raises:
         InputError: if the run is not finished, its files are damaged, or the dataset is another one.
@@ -91,8 +106,12 @@ def evaluate_run(
     run = load_run(folder)
     dataset = _dataset_of(run, data)
     quantities = _scored_quantities(run.scenario)
+    noisy = run.scenario.noise is not None
+    found = _analyse_noise(run, dataset, quantities, walkers, seed, progress) if noisy else None
     with ThreadPoolExecutor(1) as pool:  # what needs no network is computed beside it
-        analysing = pool.submit(analyse_scenario, run.scenario, dataset.priors, dataset.settings, quantities=quantities)
+        analysing = pool.submit(
+            lambda: found or analyse_scenario(run.scenario, dataset.priors, dataset.settings, quantities=quantities)
+        )
         with scripting.quiet_stderr():
             importlib.import_module("gait.training.network")  # loads TensorFlow and Keras, without their notices
         truth, estimates = _predict(run, dataset, "test")
@@ -109,14 +128,32 @@ def evaluate_run(
                 analysis.identifiability[name],
                 analysis.advice,
                 best[name],
+                analysis.noise_study,
+                remedy(run.history, name, run.config.settings),
             )
             for name in quantities
         }
         with files.locked(run.folder):
             names = _write_scores(run, analysis, scores, predictions, best, formats)
             calibration = calibrating.result()
-            names += _write_report(run, dataset, scores, calibration, formats)
+            names += _write_report(run, dataset, scores, calibration, analysis, formats)
     return RunEvaluation(run.folder, scores, predictions, analysis, calibration, names)
+
+
+def _analyse_noise(
+    run: FinishedRun, dataset: Dataset, quantities: Sequence[str], walkers: int, seed: int, progress: bool
+) -> ScenarioAnalysis:
+    """The analysis of a scenario with noise: minutes, which Ctrl-C can end, so in no other thread."""
+    with files.locked(run.folder):
+        analysis = analyse_scenario(
+            run.scenario, dataset.priors, dataset.settings, quantities=quantities, walkers=walkers, seed=seed,
+            progress="walkers in this noise" if progress else "",
+            known=KeptLevels(run.folder) if walkers else None,
+        )  # fmt: skip
+    if analysis.noise_study is not None:
+        return analysis
+    local = {name: dataclasses.replace(ceiling, local_r2=ceiling.r2) for name, ceiling in analysis.ceilings.items()}
+    return dataclasses.replace(analysis, ceilings=local)
 
 
 def _scored_quantities(scenario: Scenario) -> tuple[str, ...]:
@@ -134,7 +171,8 @@ def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:
                 f"There is no dataset at {data}, on which {run.folder} was trained. If it has moved, say where it is: "
                 f"{scripting.command('python', 'evaluate.py', f'--run={run.folder}', '--data=FOLDER')}"
             )
-    dataset = open_dataset(data)
+    scenario = run.scenario
+    dataset = open_dataset(data).viewed(scenario.duration, scenario.interval)
     if dataset.identity != run.config.dataset:
         raise InputError(
             f"{run.folder} was trained on dataset {run.config.dataset}, but {dataset.folder} holds dataset "
@@ -221,12 +259,15 @@ def _write_scores(
     files.write_text(run.folder / PREDICTIONS, _predictions_csv(predictions))
     figures = save(plot_recovery(predictions, scores, best), run.folder / SCATTER, formats)
     curves = run.run.learning_curves
-    if formats or not curves.exists():  # training has drawn them, and they do not change
+    local = run.scenario.noise is not None and analysis.noise_study is None
+    # Training has drawn them, and they do not change, but for exact ceilings in noise.
+    if formats or not curves.exists() or analysis.noise_study is not None:
         ceilings = {name: analysis.ceilings[name] for name in run.targets}
-        figures += save(plot_learning_curves(run.history, ceilings), curves, formats)
+        figures += save(plot_learning_curves(run.history, ceilings, local=local), curves, formats)
     else:
         figures.append(curves.name)
-    return run.run.metrics.name, METRICS_TABLE, PREDICTIONS, *figures
+    kept = [] if analysis.noise_study is None else [LEVELS]
+    return run.run.metrics.name, METRICS_TABLE, PREDICTIONS, *kept, *figures
 
 
 def _write_report(
@@ -234,6 +275,7 @@ def _write_report(
     dataset: Dataset,
     scores: Mapping[str, Score],
     calibration: RatioCalibration | None,
+    analysis: ScenarioAnalysis,
     formats: Sequence[str],
 ) -> tuple[str, ...]:
     """Writes the calibration, if there is one, and the report; returns the names of the files."""
@@ -242,7 +284,8 @@ def _write_report(
         files.write_json(run.folder / CALIBRATION_DATA, calibration.to_dict())
         figures = save(plot_ratio_calibration(calibration, dataset.priors), run.folder / CALIBRATION, formats)
         names += (CALIBRATION_DATA, *figures)
-    text = recovery_report(run.scenario, dataset.samples, scores, calibration, _basis(run, dataset))
+    basis = _basis(run, dataset)
+    text = recovery_report(run.scenario, dataset.samples, scores, calibration, basis, analysis.noise_study)
     files.write_text(run.folder / REPORT, text)
     return names
 

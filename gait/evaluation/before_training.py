@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import textwrap
 from collections.abc import Sequence
 
+from gait import scripting
 from gait.data.dataset import open_dataset
+from gait.evaluation.levels import LEVELS, KeptLevels
 from gait.limits.analysis import ScenarioAnalysis, analyse_scenario
 from gait.limits.design import RecordingDesign, design_recording
 from gait.limits.noise import WALKERS
@@ -23,7 +25,7 @@ from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.storage.folders import RUN, check_kind
 
-REPORT, NUMBERS, LEVELS = "identifiability.md", "identifiability.json", "levels.json"
+REPORT, NUMBERS = "identifiability.md", "identifiability.json"
 """Names of the files beside the figures."""
 
 
@@ -44,6 +46,12 @@ class ScenarioEvaluation:
     def summary(self) -> list[str]:
         """The main findings in plain words."""
         return self.analysis.summary() + ([] if self.design is None else self.design.sentences())
+
+    def text(self) -> str:
+        """All findings for a terminal of 100 columns."""
+        headline, *others = self.summary()
+        details = scripting.listing(self.analysis.details())
+        return "\n".join((textwrap.fill(headline, scripting.COLUMNS), scripting.listing(others), "In detail:", details))
 
     def sentences(self) -> list[str]:
         """All findings in plain words, the most important ones first."""
@@ -68,7 +76,8 @@ def evaluate_scenario(
     Args:
         scenario: inputs, targets, what is measured once, and noise.
         folder: where to write; made if needed.
-        data: dataset whose priors and settings count; by default the paper's.
+        data: dataset whose priors and settings count; by default the paper's. Duration and interval are the
+            scenario's, if it has its own.
         seed: key of the walkers that are analysed.
         formats: formats of `gait.report.style.FORMATS` in which figures are written beside PNG.
         walkers: with noise, number of fresh walkers whose posteriors tell what is possible, a quarter of them at each
@@ -77,18 +86,21 @@ def evaluate_scenario(
 
     Raises:
         InputError: if the folder holds a dataset, the noise does not fit the scenario's channels, there is no
-            dataset, or too few walkers can be analysed.
+            dataset, its recordings have no such duration or interval, or too few walkers can be analysed.
     """
     check_kind(folder, RUN, flag="out")
     priors, settings = PAPER_PRIORS, RecordingSettings()
-    if data is not None:
-        dataset = open_dataset(data)
+    given = {"duration": scenario.duration, "interval": scenario.interval}
+    if data is None:
+        settings = dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+    else:
+        dataset = open_dataset(data).viewed(**given)
         priors, settings = dict(dataset.priors), dataset.settings
     if scenario.noise is not None:
         ForwardModel(scenario.inputs, scenario.measured, priors, settings).noise_sd(scenario.noise)
     files.make_folder(folder)
     with files.locked(folder):
-        known = _Levels(folder / LEVELS) if scenario.noise is not None and walkers else None
+        known = KeptLevels(folder) if scenario.noise is not None and walkers else None
         analysis = analyse_scenario(
             scenario, priors, settings, seed=seed, walkers=walkers, known=known,
             progress="walkers in this noise" if progress else "",
@@ -106,20 +118,6 @@ def evaluate_scenario(
             )
         written = _write(folder, analysis, design, formats)
     return ScenarioEvaluation(analysis, design, written)
-
-
-class _Levels(collections.UserDict):
-    """Results by key that are written to a file as they come."""
-
-    def __init__(self, path: AnyPath):
-        super().__init__()
-        self._path = path
-        if path.exists():
-            self.data = files.read_json(path, "levels of noise", ())
-
-    def __setitem__(self, key, item) -> None:
-        super().__setitem__(key, item)
-        files.write_json(self._path, self.data)
 
 
 def _write(

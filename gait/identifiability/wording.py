@@ -29,6 +29,14 @@ def rounded(value: float, digits: int = 2) -> str:
     return np.format_float_positional(value, digits, unique=False, fractional=False, trim="-")
 
 
+def with_error(value: float, error: float) -> str:
+    """A number with its standard error and no more digits than that supports, at most four decimals: "0.61 ± 0.04"."""
+    if not math.isfinite(error):
+        return f"{value:.4f}"
+    places = 4 if error < 0.0005 else 3 if error < 0.005 else 2
+    return f"{value:.{places}f} ± {max(error, 0.0001):.{places}f}"
+
+
 def percent(share: float) -> str:
     """A share from 0 to 1 in percent, never rounded to nothing or to all: "38 %", "99.6 %", "less than 0.0001 %".
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gait import provenance
 from gait.identifiability.wording import finite, rounded
 from gait.inference.ratio import ratio_name
 from gait.limits.ceilings import Ceiling
@@ -120,8 +121,10 @@ class NoiseStudy:
 
 
 def key_of(model: ForwardModel, noise: Mapping[str, float], quantities: Functions, walkers: int, seed: int) -> str:
-    """A short text that differs whenever the result of `study_noise` would."""
-    text = repr((model.key, sorted(noise.items()), sorted(quantities), walkers, seed))
+    """A short text that differs whenever the result of `study_noise` would, also by a change of this code."""
+    text = repr((
+        model.key, sorted(noise.items()), sorted(quantities), walkers, seed, provenance.code_checksum("posteriors")
+    ))  # fmt: skip
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

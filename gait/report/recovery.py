@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from gait.diagnostics.calibration import RatioCalibration
 from gait.diagnostics.scores import Score
 from gait.diagnostics.verdicts import TOLERANCE
+from gait.limits.analysis import LOCAL, noise_in_words
+from gait.limits.noise import NoiseStudy
 from gait.parameters import QUANTITIES
 from gait.report.calibration import calibration_report
 from gait.report.learning_curves import LEARNING_CURVES
@@ -116,9 +118,15 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
             axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label=label)
     _outliers(axis, truth, estimate, span)
     reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
-    axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached}, highest possible {entry.ceiling.r2:.4g}")
+    axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached}, {_possible(entry)}")
     axis.set(xlim=span, ylim=span, xlabel=axis_label(name, "true"), ylabel=axis_label(name, "estimated"))
     axis.set_aspect("equal")
+
+
+def _possible(entry: Score) -> str:
+    if entry.ceiling.local_r2 is None:
+        return f"highest possible {entry.ceiling.r2:.4g}"
+    return entry.possible if entry.possible.startswith("at most") else f"highest possible {entry.possible}"
 
 
 def _outliers(axis: Axes, truth: np.ndarray, estimate: np.ndarray, span: tuple[float, float]) -> None:
@@ -176,7 +184,7 @@ def recovery_table(scores: Mapping[str, Score], notes: Sequence[str] = ()) -> st
     rows = [("quantity", "R²", "possible", "verdict")]
     for name, entry in scores.items():
         reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
-        rows.append((name, reached, f"{entry.ceiling.r2:.4f}", entry.headline))
+        rows.append((name, reached, entry.possible, entry.headline))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
     advised: dict[str, list[str]] = {}
@@ -196,10 +204,10 @@ def _full_table(scores: Mapping[str, Score]) -> str:
     for name, entry in scores.items():
         best = "–" if entry.best_possible_r2 is None else _digits(entry.best_possible_r2)
         rows.append(
-            f"| {name} | {_digits(entry.r2, entry.r2_interval)} | {entry.ceiling.r2:.4f} | {best} "
+            f"| {name} | {_digits(entry.r2, entry.r2_interval)} | {entry.possible} | {best} "
             f"| {_digits(entry.gap, entry.gap_interval)} | {entry.rmse:.4g} {entry.unit} "
             f"| {entry.ceiling.rmse:.4g} {entry.unit} | {entry.bias:+.2g} {entry.unit} | {entry.limited_by} "
-            f"| {entry.verdict} |"
+            f"| {entry.judgement} |"
         )
     return "\n".join(rows)
 
@@ -219,6 +227,7 @@ def recovery_report(
     scores: Mapping[str, Score],
     calibration: RatioCalibration | None,
     basis: Sequence[str],
+    study: NoiseStudy | None = None,
 ) -> str:
     """The report of a run as Markdown: verdicts, full table, figures and what they rest on.
 
@@ -228,6 +237,7 @@ def recovery_report(
         scores: score of each target, by its name.
         calibration: coverage of the posterior of mass and stiffness, None if there is none.
         basis: sentences on the data and the training.
+        study: posteriors of fresh walkers on which the ceilings rest; None without noise, or for local bounds.
     """
     n = next(iter(scores.values())).n
     reasons = dict.fromkeys(entry.ceiling.reason for entry in scores.values() if not entry.recoverable)
@@ -242,8 +252,9 @@ A network read {" and ".join(scenario.inputs)} ({samples} samples each){measured
 {_full_table(scores)}
 
 The highest possible R² is that of any estimator, on any number of recordings. {" ".join(reasons)}
-The gap is R² of the best possible estimates less R² of the network, on the same {n:,} records of the test split. Its
-interval decides: a network with a gap of up to {TOLERANCE:g} is at its ceiling. Intervals are the delta method's.
+{_gap_in_words(scenario, n, study)} The
+interval of the gap decides: a network with a gap of up to {TOLERANCE:g} is at its ceiling. Intervals are those of the
+delta method.
 
 ![Estimate against truth]({SCATTER})
 
@@ -253,6 +264,23 @@ interval decides: a network with a gap of up to {TOLERANCE:g} is at its ceiling.
 
 {_list(basis)}
 """
+
+
+def _gap_in_words(scenario: Scenario, records: int, study: NoiseStudy | None) -> str:
+    """The meaning of the gap, in one sentence or more."""
+    if scenario.noise is None:
+        return (
+            "The gap is R² of the best possible estimates less R² of the network, on the same "
+            f"{records:,} records of the test split."
+        )
+    given = f"All recordings have noise of {noise_in_words(scenario.noise)}."
+    gap = "The gap is the highest possible R² less R² of the network."
+    if study is None:
+        return f"{given} {gap} {LOCAL}"
+    return (
+        f"{given} {gap} {' '.join(study.sentences())} These walkers are not the {records:,} records of the test "
+        "split, so the gap is not paired: its interval has the errors of both numbers."
+    )
 
 
 def _list(sentences: Iterable[str]) -> str:

@@ -15,9 +15,11 @@ from gait.data.dataset import Dataset, open_dataset
 from gait.provenance import cores
 from gait.storage import files
 from gait.storage.files import AnyPath
+from gait.training import tensorboard as curves
 from gait.training.feed import Feed
+from gait.training.inputs import check_parameters
 from gait.training.network import TrainingModel, dense_network, in_physical_units
-from gait.training.run import Run, TrainingResult, load_run
+from gait.training.run import TENSORBOARD, Run, TrainingResult, load_run
 from gait.training.settings import RunConfig, TrainingSettings
 from gait.training.state import R2, TrainingState
 
@@ -63,7 +65,11 @@ def configure_threads() -> None:
 
 
 def train(
-    data: str | AnyPath | Dataset, folder: str | AnyPath, settings: TrainingSettings, verbose: int | str = "auto"
+    data: str | AnyPath | Dataset,
+    folder: str | AnyPath,
+    settings: TrainingSettings,
+    verbose: int | str = "auto",
+    tensorboard: bool = False,
 ) -> TrainingResult:
     """Trains a scenario's network on a dataset, or continues an interrupted training.
 
@@ -72,23 +78,29 @@ def train(
         folder: run folder; gets config.json, history.csv, model.keras, result.json and learning_curves.png.
         settings: what to train and how.
         verbose: see `keras.Model.fit`.
+        tensorboard: whether to write curves for TensorBoard into the folder of the run, too. The result is the same.
 
     Returns:
         Epochs, best epoch and its validation loss, seconds, peak memory: the content of result.json.
 
     Raises:
         InputError: if the data or the folder do not fit the settings, if other code or versions have begun the run,
-            if training diverges, or if the shards change while they are streamed.
+            if training diverges, if the shards change while they are streamed, or if TensorBoard is not installed.
     """
+    if tensorboard:
+        curves.check_installed()
+    scenario = settings.scenario
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    dataset = dataset.viewed(scenario.duration, scenario.interval)
     run = Run(files.as_path(folder))
-    dataset.require(settings.scenario.inputs)
+    dataset.require(scenario.inputs)
+    check_parameters(scenario, dataset)
     configure_threads()
     strategy = choose_strategy(settings.strategy)
     config = RunConfig.of(settings, dataset, parts=batch_parts(strategy, settings.batch_size))
     run.check_same(config)
     if run.is_finished():
-        return _finished(run, dataset)
+        return _finished(run, dataset, tensorboard)
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
     feed = Feed(dataset, settings, roomy_device(strategy, dataset, config))
@@ -97,15 +109,18 @@ def train(
         # Once more: while the data were read, another process may have come first.
         run.check_same(config)
         if not run.is_finished():
-            result = _train_locked(run, config, feed, strategy, verbose)
+            result = _train_locked(run, config, feed, strategy, verbose, tensorboard)
             _draw_learning_curves(run, run.read_history(), settings, dataset)
             return result
-    return _finished(run, dataset)
+    return _finished(run, dataset, tensorboard)
 
 
-def _finished(run: Run, dataset: Dataset) -> TrainingResult:
+def _finished(run: Run, dataset: Dataset, tensorboard: bool) -> TrainingResult:
     """Result of a run that was finished before, with whatever a kill has left undone after it."""
     finished = load_run(run.folder)
+    if tensorboard and not (run.folder / TENSORBOARD).is_dir():
+        settings = finished.config.settings
+        _write_curves(run, finished.history, settings, dataset.count("train") // settings.batch_size)
     if run.checkpoint.exists() or not run.learning_curves.exists():
         with files.locked(run.folder):
             run.checkpoint.unlink(missing_ok=True)
@@ -115,18 +130,27 @@ def _finished(run: Run, dataset: Dataset) -> TrainingResult:
 
 
 def _draw_learning_curves(run: Run, history: pd.DataFrame, settings: TrainingSettings, dataset: Dataset) -> None:
-    """Draws the history of a run beside the highest possible R² of its scenario."""
+    """Draws the history of a run beside the highest possible R² of its scenario, with noise a local bound.
+
+    Posteriors, which tell more, take minutes: the evaluation has them.
+    """
     from gait.limits.analysis import analyse_scenario  # only now: neither this nor matplotlib is needed to train
     from gait.report.learning_curves import plot_learning_curves
     from gait.report.style import save
 
-    analysis = analyse_scenario(settings.scenario, dataset.priors, dataset.settings, fits=0)
+    analysis = analyse_scenario(settings.scenario, dataset.priors, dataset.settings, fits=0, walkers=0)
     ceilings = {target: analysis.ceilings[target] for target in settings.scenario.targets}
-    save(plot_learning_curves(history, ceilings), run.learning_curves)
+    local = settings.scenario.noise is not None
+    save(plot_learning_curves(history, ceilings, local=local), run.learning_curves)
 
 
 def _train_locked(
-    run: Run, config: RunConfig, feed: Feed, strategy: tf.distribute.Strategy, verbose: int | str
+    run: Run,
+    config: RunConfig,
+    feed: Feed,
+    strategy: tf.distribute.Strategy,
+    verbose: int | str,
+    tensorboard: bool,
 ) -> TrainingResult:
     settings = config.settings
     if run.checkpoint.exists():  # rounding differs between numbers of parts, and the epochs of a run should not
@@ -144,6 +168,11 @@ def _train_locked(
     if finished < settings.epochs and not state.is_exhausted(finished):
         if feed.batch is not None:  # Keras would take the arguments of `batch` for inputs to build its metrics with
             core.evaluate(feed.validation.take(1), verbose=0)
+        callbacks: list[keras.callbacks.Callback] = [state]
+        if tensorboard:
+            earlier = run.read_history() if finished else pd.DataFrame()
+            _write_curves(run, earlier, settings, feed.steps)
+            callbacks.append(curves.EpochCurves(run.folder / TENSORBOARD))
         try:
             core.fit(
                 feed.train,
@@ -151,7 +180,7 @@ def _train_locked(
                 validation_data=feed.validation,
                 initial_epoch=finished,
                 epochs=settings.epochs,
-                callbacks=[state],
+                callbacks=callbacks,
                 verbose=verbose,
             )
         except tf.errors.OpError:
@@ -179,6 +208,13 @@ def _train_locked(
     return result
 
 
+def _write_curves(run: Run, history: pd.DataFrame, settings: TrainingSettings, steps: int) -> None:
+    """Writes a history for TensorBoard, with the learning rates that its epochs ended with."""
+    rate = learning_rate(settings, steps)
+    fixed = isinstance(rate, float)
+    curves.write_history(run.folder / TENSORBOARD, history, lambda epoch: float(rate if fixed else rate(epoch * steps)))
+
+
 def new_network(settings: TrainingSettings, width: int) -> keras.Model:
     """Makes the scenario's network of so many inputs, with fresh weights."""
     outputs = len(settings.scenario.targets)
@@ -203,13 +239,7 @@ def compiled_network(
         parts, batch_of: see `TrainingModel`.
     """
     core = TrainingModel(new_network(settings, width), parts, batch_of)
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
-    elif settings.schedule == "inverse":
-        rate = keras.optimizers.schedules.InverseTimeDecay(rate, decay_steps=10 * steps, decay_rate=1.0)
-    elif settings.schedule == "exponential":
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, decay_steps=steps, decay_rate=0.8)
+    rate = learning_rate(settings, steps)
     optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     core.compile(
         optimizer,
@@ -221,3 +251,20 @@ def compiled_network(
     )
     core.optimizer.build(core.trainable_variables)
     return core
+
+
+def learning_rate(settings: TrainingSettings, steps: int) -> Any:
+    """Course of the learning rate: a number, or a function of the number of batches.
+
+    Args:
+        settings: what is trained and how.
+        steps: batches in an epoch.
+    """
+    rate, schedules = float(settings.learning_rate), keras.optimizers.schedules
+    if settings.schedule == "cosine":
+        return schedules.CosineDecay(rate, decay_steps=settings.epochs * steps)
+    if settings.schedule == "inverse":
+        return schedules.InverseTimeDecay(rate, decay_steps=10 * steps, decay_rate=1.0)
+    if settings.schedule == "exponential":
+        return schedules.ExponentialDecay(rate, decay_steps=steps, decay_rate=0.8)
+    return rate

@@ -9,35 +9,40 @@ import numpy as np
 
 from gait.data.manifest import SPLITS
 from gait.errors import InputError
-from gait.parameters import NAMES, determined
+from gait.parameters import OTHER_LEG, determined
 from gait.scenarios import Scenario
-from gait.simulation.channels import check_channels
-from gait.simulation.forward_model import ForwardModel
+from gait.scripting import command
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gait.data.dataset import Dataset
+
 _BLOCK = 1000  # rows that share a stream of noise
 
 
-def check_scenario(scenario: Scenario) -> None:
-    """Checks that a network can be trained on a scenario.
+def check_parameters(scenario: Scenario, dataset: Dataset) -> None:
+    """Checks that the walkers of a dataset have what a scenario measures once and estimates.
 
     Raises:
-        InputError: if a channel, a measured parameter or a target is not known, or if not every source has a
-            positive level of noise.
+        InputError: if they have not, with the command that writes a dataset of walkers who have.
     """
-    check_channels(scenario.inputs)
-    model = ForwardModel(scenario.inputs, scenario.measured)
-    if scenario.noise is not None:
-        model.noise_sd(scenario.noise)
-    possible = determined(NAMES)
-    strange = [name for name in scenario.targets if name not in possible]
-    if strange or not scenario.targets:
-        raise InputError(
-            f"The targets of a scenario are one or more of {', '.join(possible)}. "
-            f"Received: {', '.join(strange) or 'none'}. Correct the targets of the scenario {scenario.name}."
-        )
+    given = dataset.parameters
+    missing = [name for name in (*scenario.measured, *scenario.targets) if name not in determined(given)]
+    if not missing:
+        return
+    sides = [leg for leg in OTHER_LEG if leg not in given and {*missing} & {*determined((*given, leg))}]
+    ranges = {leg: dataset.priors[leg.removesuffix("_right")] for leg in sides}
+    if sides:
+        other = dataset.folder.with_name(f"{dataset.folder.name}_unequal_legs")
+        words = (f"--{leg}={prior.low},{prior.high}" for leg, prior in ranges.items())
+        advice = f"Its walkers have two equal legs. Make one with unequal legs: {dataset.plan.command(other, *words)}"
+    else:
+        advice = f"Leave it out, or see {command('python', 'simulate.py', '--help')} for other walkers."
+    raise InputError(
+        f"The scenario {scenario.name} needs {', '.join(missing)}, which the dataset at {dataset.folder} does not "
+        f"tell: its records have {', '.join(given)}. {advice}"
+    )
 
 
 def scenario_inputs(scenario: Scenario, inputs: Any, parameters: Mapping[str, Any] | pd.DataFrame) -> Any:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from gait.data.dataset import Split
 
+TENSORBOARD = "tensorboard"
+"""Folder of curves for TensorBoard in that of a run."""
 INFERENCE_BATCH = 10_000
 """Records in a batch when nothing is learned from them."""
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from gait import provenance
 from gait.errors import InputError
-from gait.scenarios import SCENARIOS, Scenario
+from gait.scenarios import SCENARIOS, Scenario, check_scenario, scenario_flags
 from gait.scripting import command
 from gait.storage.files import AnyPath
-from gait.training.inputs import check_scenario
 
 if TYPE_CHECKING:
     from gait.data.dataset import Dataset
@@ -41,8 +40,9 @@ class TrainingSettings:
         scenario: what to estimate, and from what.
         epochs, batch_size, seed: as usual; the batch is shared by all replicas.
         activation, optimizer, learning_rate: see docs/experiment.md, "Choice of activation and optimiser".
-        schedule: course of the learning rate; by default the scenario's. "cosine" falls to zero at the last
-            epoch, "exponential" by a fifth in every epoch, "inverse" as 1 / (1 + epoch / 10), "constant" not at all.
+        schedule: course of the learning rate; by default that of `Scenario.schedule`. "cosine" falls to zero at the
+            last epoch, "exponential" by a fifth in every epoch, "inverse" as 1 / (1 + epoch / 10), "constant" not at
+            all.
         cache: "memory" reads the training split once, "none" streams it in every epoch.
         strategy: "auto" is `MirroredStrategy` over all visible GPUs, or TensorFlow's default without one.
         checkpoint_every: epochs between checkpoints.
@@ -152,6 +152,8 @@ class RunConfig:
             "measured": list(scenario.measured),
             "noise": None if scenario.noise is None else dict(scenario.noise),
             "targets": list(scenario.targets),
+            "duration": scenario.duration,
+            "interval": scenario.interval,
             "question": scenario.question,
             "samples": self.samples,
             "data": self.data,
@@ -180,9 +182,10 @@ class RunConfig:
             inputs=tuple(content["inputs"]),
             targets=tuple(content["targets"]),
             question=content.get("question", listed.question if listed else name),
-            schedule=listed.schedule if listed else settings["schedule"],
             measured=tuple(content.get("measured", ())),
             noise=content.get("noise"),
+            duration=content.get("duration"),
+            interval=content.get("interval"),
         )
         return cls(
             settings=TrainingSettings(scenario, **settings),
@@ -202,16 +205,17 @@ class RunConfig:
     def _decisive(self) -> dict[str, Any]:
         """Entries that the trained network depends on."""
         content = self.to_dict()
-        entries = {key: content[key] for key in ("inputs", "measured", "noise", "targets", "samples", "dataset")}
+        scenario = ("inputs", "measured", "noise", "targets", "duration", "interval")
+        entries = {key: content[key] for key in (*scenario, "samples", "dataset")}
         return entries | {key: value for key, value in content["settings"].items() if key != "checkpoint_every"}
 
     def continuation(self, folder: AnyPath) -> str:
         """Says how to finish the run in a folder."""
         scenario = self.settings.scenario
-        listed = SCENARIOS.get(scenario.name)
-        if listed is None or listed != dataclasses.replace(scenario, question=listed.question):
+        described = scenario_flags(scenario)
+        if described is None:
             return f"Finish it: call gait.training.train again with the scenario {scenario.name} and the same settings."
         own, default = self.settings.to_dict(), TrainingSettings(scenario).to_dict()
-        flags = {"data": self.data, "scenario": scenario.name, "out": folder}
-        flags |= {name: value for name, value in own.items() if value != default[name]}
-        return f"Finish it: {command('python', 'train.py', *(f'--{name}={value}' for name, value in flags.items()))}"
+        changed = [f"--{name}={value}" for name, value in own.items() if value != default[name]]
+        words = [f"--data={self.data}", *described, f"--out={folder}", *changed]
+        return f"Finish it: {command('python', 'train.py', *words)}"

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from gait.diagnostics.scores import Limit, Recovery, Score, gap_with_interval, r2_with_interval, score
+from gait.diagnostics.intervals import gap_with_interval, r2_with_interval
+from gait.diagnostics.scores import Limit, Recovery, Score, score
 from gait.diagnostics.verdicts import TOLERANCE, judge
 from gait.identifiability import Identifiability
 from gait.inference.ratio import RatioPosterior

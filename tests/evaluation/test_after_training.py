@@ -11,10 +11,12 @@ import pytest
 
 from gait.data.dataset import open_dataset
 from gait.data.writing import write_dataset
+from gait.diagnostics.intervals import CeilingRange
 from gait.diagnostics.scores import Recovery, Score
 from gait.errors import InputError
 from gait.evaluation.after_training import evaluate_run
-from gait.scenarios import SCENARIOS
+from gait.inference import posterior
+from gait.scenarios import SCENARIOS, scenario_of
 from gait.training.run import TrainingSettings, load_run
 from tests.helpers.scripts import ROOT
 from tests.helpers.walks import SMALL_NETWORK, small_plan
@@ -29,7 +31,8 @@ TRAINED = {"config.json", "history.csv", "model.keras", "result.json"}
 def train(dataset, folder, scenario):
     from gait.training.fitting import train
 
-    train(dataset, folder, TrainingSettings(SCENARIOS[scenario], epochs=4, batch_size=50, **SMALL_NETWORK), verbose=0)
+    scenario = SCENARIOS[scenario] if isinstance(scenario, str) else scenario
+    train(dataset, folder, TrainingSettings(scenario, epochs=4, batch_size=50, **SMALL_NETWORK), verbose=0)
     return folder
 
 
@@ -129,6 +132,94 @@ def test_a_measured_mass_leaves_nothing_hidden(small_dataset, tmp_path):
     table = result.predictions
     mass = table["stiffness"] / table["stiffness_to_mass"]
     np.testing.assert_allclose(table["stiffness_to_mass_estimate"], table["stiffness_estimate"] / mass, rtol=1e-6)
+
+
+# Noise ---------------------------------------------------------------------------------------
+
+METRE = scenario_of("two_parameter", noise=["x:1", "y:1"])
+
+
+@pytest.fixture(scope="module")
+def noisy(small_dataset, tmp_path_factory):
+    """A run in so much noise that the posteriors of a few walkers take no time; evaluated, and once more."""
+    folder = tmp_path_factory.mktemp("noisy") / "run"
+    train(small_dataset, folder, METRE)
+    drawn = (folder / "learning_curves.png").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(posterior, "BANK_SIZES", (20_000, 20_000))
+        first = evaluate_run(folder, walkers=6)
+        patch.setattr(posterior, "posteriors", None)  # those of the first are kept
+        again = evaluate_run(folder, walkers=6)
+    return first, again, drawn
+
+
+def test_a_run_in_noise_is_compared_with_exact_posteriors(noisy, small_dataset):
+    """Ceilings, their errors and bounds are those of the analysis of its scenario."""
+    found, _, _ = noisy
+    metrics = json.loads((found.folder / "metrics.json").read_text())
+    study = found.analysis.noise_study
+    assert (study.walkers, study.seed) == (6, 0)
+    assert found.analysis.model.settings == open_dataset(small_dataset).settings
+    assert list(metrics) == ["stiffness_to_mass", "rest_length", "mass_to_stiffness"]
+    for name, entry in metrics.items():
+        assert entry["ceiling_r2"] == study.ceilings[name].r2
+        assert entry["ceiling_r2_error"] == study.ceilings[name].error > 0.0
+        assert entry["local_ceiling_r2"] == found.analysis.ceilings[name].local_r2
+        assert entry["ceiling_interval"] == list(CeilingRange.of(study, name).interval)
+        assert entry["best_possible_r2"] is None
+        assert entry["verdict"] in (Recovery.AT_CEILING, Recovery.BELOW_CEILING, Recovery.UNDETERMINED)
+    assert "levels.json" in found.files
+    assert {path.name for path in found.folder.iterdir()} == set(found.files) | TRAINED
+
+
+def test_posteriors_of_a_run_are_made_once(noisy):
+    first, again, _ = noisy
+    assert again.analysis.noise_study.to_dict() == first.analysis.noise_study.to_dict()
+    assert again.scores == first.scores
+
+
+def test_the_report_says_that_the_gap_is_not_paired(noisy):
+    found, _, _ = noisy
+    report = (found.folder / "report.md").read_text()
+    assert "All recordings have noise of 1 m in x and y. The gap is the highest possible R² less R² of the" in report
+    assert "exact posteriors of 6 fresh walkers (seed 0)" in report
+    assert "not the 200 records of the test split, so the gap is not paired" in report
+    assert "on the same" not in report
+    assert "exact posteriors of 6 fresh walkers" in " ".join(found.summary().split())
+    assert max(map(len, found.summary().splitlines())) <= 100
+    for name in ("stiffness_to_mass", "rest_length"):
+        assert found.scores[name].possible in report
+
+
+def test_learning_curves_get_the_exact_ceilings(noisy):
+    """Training, which does not wait for them, has drawn local bounds."""
+    found, _, drawn = noisy
+    assert (found.folder / "learning_curves.png").read_bytes() != drawn
+
+
+def test_quick_ceilings_are_labelled_local_bounds(noisy, tmp_path, monkeypatch):
+    monkeypatch.setattr(posterior, "posteriors", None)
+    copy = shutil.copytree(noisy[0].folder, tmp_path / "run")
+    (copy / "levels.json").unlink()
+    found = evaluate_run(copy, walkers=0)
+    assert "levels.json" not in found.files
+    assert found.analysis.noise_study is None
+    for entry in found.scores.values():
+        assert entry.possible.startswith("at most 0.")
+        content = entry.to_dict()
+        assert content["ceiling_r2_error"] is None
+        assert content["local_ceiling_r2"] == content["ceiling_r2"]
+    assert "With noise these are local bounds" in (copy / "report.md").read_text()
+    assert "With noise these are local bounds" in " ".join(found.summary().split())
+
+
+def test_without_noise_there_are_no_posteriors(evaluation):
+    """Negative control: nothing of the above appears."""
+    report = (evaluation.folder / "report.md").read_text()
+    assert "paired" not in report
+    assert "on the same 200 records of the test split" in report
+    for entry in json.loads((evaluation.folder / "metrics.json").read_text()).values():
+        assert (entry["ceiling_r2_error"], entry["local_ceiling_r2"], entry["ceiling_interval"]) == (None, None, None)
 
 
 # Refusals ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import subprocess
 import sys
 
@@ -109,6 +110,19 @@ def test_priors_and_settings_come_from_the_dataset(tmp_path):
     }  # fmt: skip
 
 
+def test_a_scenario_of_the_user_s_own_is_analysed_and_can_be_trained_as_printed(scripts, tmp_path):
+    """The next command has all its flags, and is understood by train.py."""
+    flags = ("--inputs=x,y,fy", "--targets=stiffness,rest_length", "--noise=x:0.005,y:0.005,fy:5.0", "--duration=5.0")
+    ended = scripts.run("evaluate.py", *flags, "--quick", f"--out={tmp_path / 'out'}")
+    assert ended.returncode == 0, ended.output
+    content = json.loads((tmp_path / "out" / "identifiability.json").read_text("utf-8"))
+    assert (content["title"], content["duration"], content["channels"]) == ("own", 5.0, ["x", "y", "fy"])
+    assert content["quantities"]["stiffness"]["verdict"] == "recoverable"
+    words = shlex.split(ended.output.rpartition("Next: ")[2])
+    assert words == ["python", "train.py", *flags, f"--out={tmp_path / 'out'}"]
+    assert scripts.run(*words[1:], "--only_check_args").returncode == 0
+
+
 def test_the_analysis_in_a_process_of_its_own_needs_no_tensorflow(tmp_path):
     code = (
         "import runpy, sys\n"
@@ -126,14 +140,24 @@ def test_the_analysis_in_a_process_of_its_own_needs_no_tensorflow(tmp_path):
     ("arguments", "message"),
     [
         (("--scenario=three_parameter", "--noise=x"), "--noise=x:0.005,y:0.005. Received: 'x'"),
-        (("--scenario=three_parameter", "--noise=x:1"), "a positive standard deviation for each of x, y"),
+        (("--scenario=three_parameter", "--noise=x:1"), "a positive standard deviation for each of x [m], y [m]"),
         (("--scenario=three_parameter", "--noise=x:1,x:2"), "given once for each channel"),
         (("--scenario=three_parameter", "--noise=x:1,y:-1"), "Noise is a positive standard deviation"),
-        (("--scenario=weighed", "--noise=x:1,y:1"), "a positive standard deviation for each of x, y, mass"),
-        (("--scenario=three_parameter", "--run=runs/a"), "give one of the two flags"),
+        (("--scenario=weighed", "--noise=x:1,y:1"), "standard deviation for each of x [m], y [m], mass [kg]"),
+        (
+            ("--scenario=three_parameter", "--run=runs/a"),
+            "Received: --run=runs/a --scenario=three_parameter. Leave out",
+        ),
         (("--scenario=three_parameter", "--data=/nowhere"), "There is no dataset at /nowhere"),
-        (("--run=runs/a", "--noise=x:1"), "belong to the analysis of a scenario"),
-        (("--scenario=four_parameter",), "value should be one of"),
+        (("--run=runs/a", "--noise=x:1"), "Received: --run=runs/a --noise=x:1. Leave out"),
+        (("--run=runs/a", "--out=runs/b"), "Received: --run=runs/a --out=runs/b. Leave out"),
+        (
+            ("--scenario=four_parameter",),
+            "There is no built-in scenario of this name. The built-in ones are three_para",
+        ),
+        (("--inputs=x,z", "--targets=mass"), "x [m], y [m], vx [m/s]"),
+        (("--scenario=two_parameter", "--duration=-1"), "duration must be a positive number of seconds"),
+        (("--scenario=two_parameter", "--interval=16"), "the interval must not exceed the duration"),
     ],
 )
 def test_bad_input_is_explained(scripts, arguments, message):
@@ -145,6 +169,6 @@ def test_bad_input_is_explained(scripts, arguments, message):
 
 def test_noise_that_does_not_fit_leaves_no_folder(tmp_path):
     scenario = dataclasses.replace(SCENARIOS["force_plate"], noise={"x": 0.005, "y": 0.005})
-    with pytest.raises(InputError, match="for each of fx, fy"):
+    with pytest.raises(InputError, match="for each of fx, fy"):  # a scenario made in Python is checked as well
         evaluate_scenario(scenario, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -201,11 +201,11 @@ def test_paths_that_cannot_be_read(tmp_path):
 
 
 def test_a_table_is_judged_by_itself():
-    flags = ["--run=runs/a", "--scenario=three_parameter", "--data=walks", "--noise=x:0.1"]
+    flags = ["--run=runs/a", "--scenario=three_parameter", "--noise=x:0.1", "--data=walks"]
     done = run_script("evaluate.py", "--predictions=table.csv", *flags)
     assert done.returncode == 1
     assert "A table of estimates is judged by itself" in done.stderr
-    assert " ".join(flags[:3]) in done.stderr
+    assert f"Received: --predictions=table.csv {' '.join(flags)}." in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -103,7 +103,7 @@ def test_finished_levels_are_kept(analysis, monkeypatch):
     np.testing.assert_array_equal(again.pair, first.pair)
 
 
-def test_a_level_is_known_by_all_that_matters(analysis):
+def test_a_level_is_known_by_all_that_matters(analysis, monkeypatch):
     model = analysis.model
     keys = {
         key_of(model, METRE, FUNCTIONS, 3, 0),
@@ -115,6 +115,8 @@ def test_a_level_is_known_by_all_that_matters(analysis):
         key_of(dataclasses.replace(model, unknowns=(*NAMES, "stiffness_right")), METRE, FUNCTIONS, 3, 0),
     }
     assert len(keys) == 7
+    monkeypatch.setattr(noise.provenance, "code_checksum", lambda task: "another sampler")
+    assert key_of(model, METRE, FUNCTIONS, 3, 0) not in keys
 
 
 def test_a_pair_that_noise_confuses_lies_within_it(analysis):

@@ -13,7 +13,8 @@ import pytest
 import gait
 from gait.data.dataset import open_dataset
 from gait.errors import InputError
-from gait.scenarios import SCENARIOS, Scenario
+from gait.scenarios import SCENARIOS, Scenario, scenario_of
+from gait.simulation.channels import CHANNELS
 from gait.storage import files
 from gait.training.fitting import train
 from gait.training.run import Run, RunConfig, TrainingSettings, load_run
@@ -25,10 +26,10 @@ MINE = Scenario(
     inputs=("y", "x"),
     targets=("rest_length", "mass_to_stiffness"),
     question="What does the height tell?",
-    schedule="constant",
     measured=("mass",),
     noise={"y": 0.01, "x": 0.02, "mass": 0.1},
 )
+OWN = scenario_of(inputs=["y", "x"], targets=["rest_length"], noise=["typical"], duration=2.0, interval=0.2)
 OLD_SETTINGS = {
     "scenario": "two_parameter",
     "epochs": 2,
@@ -74,7 +75,9 @@ def write_old_config(run, dataset):
 # Configurations ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scenario", [SCENARIOS["three_parameter"], SCENARIOS["weighed"], MINE], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "scenario", [SCENARIOS["three_parameter"], SCENARIOS["weighed"], MINE, OWN], ids=lambda s: s.name
+)
 def test_a_configuration_is_read_as_it_was_written(scenario):
     config = config_of(scenario, epochs=7, layers=3, units=20, learning_rate=1 / 3, early_stopping=5)
     config = dataclasses.replace(config, parts=3)
@@ -96,6 +99,8 @@ def test_what_makes_another_run():
             config_of(noisier),
             "noise {'y': 0.01, 'x': 0.02, 'mass': 0.1} instead of {'y': 0.02, 'x': 0.02, 'mass': 0.1}",
         ),
+        (config_of(dataclasses.replace(MINE, duration=3.0)), "duration None instead of 3.0"),
+        (config_of(dataclasses.replace(MINE, interval=0.2)), "interval None instead of 0.2"),
         (dataclasses.replace(config, dataset="other"), "dataset '0123456789abcdef' instead of 'other'"),
     ]:
         assert config.differences(other) == [entry]
@@ -117,6 +122,13 @@ def test_the_command_that_finishes_a_run():
         "Finish it: python train.py --data=/data/walks --scenario=two_parameter '--out=my runs/two' --epochs=9 --seed=4"
     )
     assert "call gait.training.train again with the scenario from_the_height" in config_of(MINE).continuation("run")
+    noisy = dataclasses.replace(SCENARIOS["two_parameter"], noise={"x": 0.1, "y": 0.2})
+    level = CHANNELS["y"].noise
+    for scenario, words in (
+        (OWN, f"--inputs=y,x --targets=rest_length --noise=y:{level},x:{level} --duration=2.0 --interval=0.2"),
+        (noisy, "--scenario=two_parameter --noise=x:0.1,y:0.2"),
+    ):
+        assert f" train.py --data=/data/walks {words} --out=run" in config_of(scenario).continuation("run")
 
 
 # Runs of strangers ---------------------------------------------------------------------------
