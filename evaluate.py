@@ -3,13 +3,15 @@
     python evaluate.py --scenario=three_parameter
     python evaluate.py --inputs=x,y,fy --targets=stiffness,rest_length --noise=x:0.005,y:0.005,fy:5
     python evaluate.py --run=runs/three_parameter
+    python evaluate.py --compare='runs/*'
     python evaluate.py --predictions=table.csv
 
 With a scenario, writes identifiability.json, .md and .png into --out. With --run, writes report.md, metrics.json and
 .csv, predictions.csv and figures into the run's folder, which holds the scenario. In noise both tell what any estimator
-can reach from exact posteriors of fresh walkers: that takes minutes, with --quick seconds.
-With --predictions, tells of any network's estimates whether the data or the network limit them. The table has columns
-NAME and NAME_estimate for each target; all other columns are inputs. With --out it also writes limits.md and .json.
+can reach from exact posteriors of fresh walkers: that takes minutes, with --quick seconds. With --compare, writes what
+was possible and what was reached in several runs as one table: comparison.md, .csv and .png in --out.
+With --predictions, tells if data or network limit any network's estimates: columns NAME and NAME_estimate for each
+target; all others are inputs. With --out it also writes limits.md and .json.
 """
 
 import functools
@@ -32,6 +34,7 @@ define_path(
     "predictions", None,
     "Table of any network's estimates, FILE.csv: columns NAME and NAME_estimate of each target; all others are inputs.",
 )  # fmt: skip
+flags.DEFINE_list("compare", None, "Folders of evaluated runs for one table, as runs/a,runs/b or 'runs/*'.")
 for name, kind, text in SCENARIO_FLAGS:
     getattr(flags, f"DEFINE_{kind}")(name, None, text)
 define_path("data", None, "With --run, where its dataset has moved; with a scenario, dataset with the priors.")
@@ -45,17 +48,20 @@ define_number("seed", 0, "Key of the fresh walkers; with --predictions, of the r
 def main():
     data = files.as_path(FLAGS.data) if FLAGS.data else None
     asked = {name: FLAGS[name].value for name, *_ in SCENARIO_FLAGS if FLAGS[name].value is not None}
-    given = [name for name in ("predictions", "run", *asked, "data", "out") if FLAGS[name].value is not None]
-    ways = bool(asked) + ("run" in given) + ("predictions" in given)
-    idle = "data" if "predictions" in given else "out" if not asked else None
-    if ways > 1 or idle in given:
+    names = ("predictions", "compare", "run", *asked, "data", "out")
+    given = [name for name in names if FLAGS[name].value is not None]
+    own = [name for name in ("predictions", "compare", "run") if name in given]
+    idle = "data" if own in (["predictions"], ["compare"]) else "out" if not asked else None
+    if bool(asked) + len(own) > 1 or idle in given:
         raise InputError(
             "A scenario is analysed before training. A run is evaluated after it, by its own scenario and in its own "
-            "folder. A table of estimates is judged by itself, without a dataset. "
+            "folder. A table of estimates, or of runs, stands by itself, without a dataset. "
             f"Received: {' '.join(FLAGS[name].serialize() for name in given)}. Leave out one or the other."
         )
     if FLAGS.predictions is not None:
         predictions()
+    elif FLAGS.compare is not None:
+        comparison()
     elif asked:
         before_training(scenario_of(**asked), data)
     else:
@@ -98,6 +104,16 @@ def predictions():
     print(result.summary())
     if out is not None:
         print(f"{printable(out)} holds {', '.join(result.files)}.")
+
+
+def comparison():
+    with scripting.loading():  # only now: matplotlib takes a while to load
+        from gait.evaluation.comparison import compare_runs
+
+    found = compare_runs(FLAGS.compare, files.as_path(FLAGS.out or "runs/comparison"), formats=FLAGS.figures)
+    print(found.summary())
+    print(f"{printable(found.folder)} holds {', '.join(found.files)}.")
+    print(f"Next: open {scripting.command(found.folder / found.files[0])}.")
 
 
 if __name__ == "__main__":
