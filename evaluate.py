@@ -30,10 +30,7 @@ FLAGS = flags.FLAGS
 define_number = functools.partial(flags.DEFINE, scripting.WholeNumber(least=0), serializer=flags.ArgumentSerializer())
 define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flags.ArgumentSerializer())
 define_path("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
-define_path(
-    "predictions", None,
-    "Table of any network's estimates, FILE.csv: columns NAME and NAME_estimate of each target; all others are inputs.",
-)  # fmt: skip
+define_path("predictions", None, "Table of any network's estimates, FILE.csv: columns NAME and NAME_estimate.")
 flags.DEFINE_list("compare", None, "Folders of evaluated runs for one table, as runs/a,runs/b or 'runs/*'.")
 for name, kind, text in SCENARIO_FLAGS:
     getattr(flags, f"DEFINE_{kind}")(name, None, text)

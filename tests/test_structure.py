@@ -36,7 +36,7 @@ INSIDE = {
         "estimated_ratio", "ratio", "problem", "bank", "kernels", "rounds", "importance", "walking", "walker", "given",
         "posterior",
     ],
-    "limits": ["ceilings", "additional", "functions", "noise", "levels", "analysis", "design"],
+    "limits": ["ceilings", "additional", "functions", "noisy_ceilings", "noise", "levels", "analysis", "design"],
     "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "comparison"],
     "report": [
         "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",

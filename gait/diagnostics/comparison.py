@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gait.diagnostics.verdicts import Recovery
-from gait.limits.analysis import noise_in_words
 from gait.limits.ceilings import RECOVERED_R2
+from gait.limits.noisy_ceilings import noise_in_words
 from gait.parameters import QUANTITIES
 from gait.scenarios import SCENARIOS, Scenario
 

@@ -18,12 +18,10 @@ from scipy import special
 from gait.inference.bank import Bank, effective
 from gait.inference.kernels import systematic
 from gait.inference.problem import Problem, log_constant, log_standard_normal, misfit
-from gait.inference.rounds import SHARP, Round, first_proposal, make_rounds, relative_error
+from gait.inference.rounds import SHARE, SHARP, Round, first_proposal, make_rounds, relative_error
 
 _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
-SHARE = 0.005
-"""Effective draws at the temperature at which candidates are chosen, as a part of the bank."""
 _LIGHT = 1.0  # log weights of the bank so far below a mean draw's are light
 _EFFORTS = ((1, 20), (4, 80))  # factors of candidates or starts, and steps down to a mode, in turn
 LEAST_EFFECTIVE = 100.0

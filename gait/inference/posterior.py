@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 from gait.errors import InputError, check_seed
 from gait.inference.bank import Bank
 from gait.inference.given import outputs_of, walker_of
-from gait.inference.importance import SHARE, Sample, sample
+from gait.inference.importance import Sample, sample
 from gait.inference.kernels import descend, systematic
 from gait.inference.ratio import ratio_name
+from gait.inference.rounds import SHARE
 from gait.inference.walker import Walker
 from gait.parameters import QUANTITIES, derive, named
 from gait.simulation.conditions import RecordingSettings

@@ -6,6 +6,7 @@ coordinate of a parameter is the normal quantile of its place in the range. No p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,11 @@ class Problem(Protocol):
     @property
     def dimension(self) -> int:
         """Number D of coordinates."""
+        ...
+
+    @property
+    def beginnings(self) -> Sequence[np.ndarray]:
+        """Outputs that belong to growing beginnings of the recording, shape [outputs] each; none if it has none."""
         ...
 
     def outputs(self, coordinates: np.ndarray) -> np.ndarray:

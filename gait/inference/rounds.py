@@ -16,9 +16,14 @@ from gait.inference.bank import Bank, effective
 from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, descend, matched, systematic
 from gait.inference.problem import Problem, log_prior, misfit
 
+SHARE = 0.005
+"""Effective draws at the temperature at which candidates are chosen, as a part of the bank."""
 SHARP = 20.0
 """Temperature from which the posterior consists of modes."""
-_CANDIDATES, _STARTS = 1500, 48
+_CANDIDATES = 1500
+_STARTS, _GROWN = 48, 48  # descents in the whole recording, and by way of its beginnings
+_STEPS = 8  # in each beginning
+_BLIND = 1e5  # factor of the noise of samples that do not count yet
 _RADIUS, _NARROWING = 0.3, 0.8
 _CENTRES, _MOST_KERNELS = 800, 1500
 _DEPTH = 12.0, 25.0  # of log masses below the heaviest kernel: of neighbourhoods, of modes
@@ -108,8 +113,10 @@ def first_proposal(
     tempered = bank.log_weight + log_fit / temperature
     shares = np.exp(tempered - tempered.max())
     if temperature >= SHARP:
-        chosen = np.unique(systematic(shares, more * _STARTS, generator))
-        modes, _ = descend(problem, bank.coordinates[chosen], observed, sd, steps=steps)
+        starts = bank.coordinates[np.unique(systematic(shares, more * _STARTS, generator))]
+        if len(problem.beginnings):
+            starts = np.concatenate([starts, _grown(problem, bank, observed, sd, more, generator)])
+        modes, _ = descend(problem, starts, observed, sd, steps=steps)
         return modes.heaviest(_MOST_KERNELS, _DEPTH[1])
     chosen = np.unique(systematic(shares, more * _CANDIDATES, generator))
     points, outputs = bank.coordinates[chosen], bank.recordings[chosen] + bank.centre
@@ -117,6 +124,27 @@ def first_proposal(
     # The more candidates a neighbourhood can expect, the less each of them stands for.
     corrected = near.log_masses + bank.log_weight[chosen] - tempered[chosen]
     return dataclasses.replace(near, log_masses=corrected).heaviest(_MOST_KERNELS, _DEPTH[0])
+
+
+def _grown(
+    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, more: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Points near modes of the whole recording, from modes of its growing beginnings; shape [n, D].
+
+    The longer a walk, the narrower its modes, and a descent from afar ends in a wrong one. Its beginning has few and
+    wide modes. They hold those of a longer piece, which are then near.
+    """
+    points = None
+    for counted in problem.beginnings:
+        blind = np.where(counted, sd, _BLIND * sd)
+        if points is None:
+            fit = bank.log_fit(observed[None], blind)[0]
+            tempered = bank.log_weight + fit / bank.temperature(fit, SHARE * len(bank))
+            chosen = np.unique(systematic(np.exp(tempered - tempered.max()), more * _GROWN, generator))
+            points = bank.coordinates[chosen]
+        points = descend(problem, points, observed, blind, steps=more * _STEPS)[0].centres
+    assert points is not None
+    return points
 
 
 def make_rounds(

@@ -23,6 +23,7 @@ _FORCE = "N"  # unit of channels that tell the size of mass and stiffness
 _DRAWS = 200_000  # for the probability of walking
 _BLOCK = 20_000
 _KEY = 40  # of their random streams
+_BEGINNINGS = 0.15, 0.3, 0.6  # of the recording
 _NEAR = 1e-12  # from the ends of a range, in parts of it
 
 
@@ -68,6 +69,17 @@ class Walker:
         others = [name for name in self.model.unknowns if name not in ("mass", *self.stiffnesses, *known)]
         others.sort(key=CIRCUMSTANCE.__contains__)
         return found | {name: self.model.prior(name) for name in others}
+
+    @functools.cached_property
+    def beginnings(self) -> tuple[np.ndarray, ...]:
+        """Samples of growing beginnings of the recording, with all that is measured once, shape [outputs] each."""
+        times, found = self.model.settings.times, []
+        for part in _BEGINNINGS:
+            counted = np.ones(self.model.size, bool)
+            for name in self.model.channels:
+                counted[self.model.groups[name]] = times < part * self.model.settings.duration
+            found.append(counted)
+        return tuple(found)
 
     @property
     def dimension(self) -> int:

@@ -16,11 +16,12 @@ from gait.inference.ratio import RatioPosterior, ratio_name
 from gait.limits.additional import ACCURACY, AdditionalMeasurement, additional_measurements
 from gait.limits.ceilings import Ceiling, ceiling_of, identifiability_of, ratio_posterior_of
 from gait.limits.functions import function_of, products
-from gait.limits.noise import WALKERS, NoiseStudy, in_noise, noisy_ceiling, study_noise
+from gait.limits.noise import WALKERS, NoiseStudy, study_noise
+from gait.limits.noisy_ceilings import in_noise, noise_in_words, noisy_ceiling
 from gait.parameters import OTHER_LEG, QUANTITIES, Uniform, derive, determined, order_of, subject_of
 from gait.scenarios import Scenario
 from gait.simulation.conditions import RecordingSettings, Walks
-from gait.simulation.forward_model import ForwardModel, unit
+from gait.simulation.forward_model import ForwardModel
 
 POINTS = 24
 """Walkers at which derivatives are taken."""
@@ -171,7 +172,8 @@ class ScenarioAnalysis:
             quantity = QUANTITIES[name]
             heading = f"Highest possible R² of {quantity.label} ({quantity.symbol})"
             if self.noise_study is not None:
-                lines.append(f"{heading}: {in_noise(name, ceiling, self.noise_study)}")
+                study = self.noise_study
+                lines.append(f"{heading}: {in_noise(name, ceiling, study.ceilings[name], study.walkers)}")
                 continue
             error = f", error at least {rounded(ceiling.rmse, 3)} {quantity.unit}" if ceiling.rmse else ""
             lines.append(f"{heading}: {most}{ceiling.r2:.4f}{error}.")
@@ -238,14 +240,6 @@ class ScenarioAnalysis:
         return [name for name, kind in self.identifiability.items() if kind in kinds]
 
 
-def noise_in_words(levels: Mapping[str, float]) -> str:
-    """Noise levels as in a sentence: "0.005 m in x and y"."""
-    channels: dict[str, list[str]] = {}
-    for name, level in levels.items():
-        channels.setdefault(f"{rounded(level)} {unit(name)}", []).append(name)
-    return listed([f"{level} in {listed(names)}" for level, names in channels.items()])
-
-
 def _symbols(names: Sequence[str]) -> list[str]:
     return [QUANTITIES[name].symbol for name in names]
 
@@ -295,12 +289,13 @@ def analyse_scenario(
     ceilings = {name: ceiling_of(name, report, unknowns, posterior) for name in names}
     study = None
     if scenario.noise is not None and walkers:
-        combinations = products(unknowns, report)
+        # All that may be asked for: an analysis before training and the evaluation after it share their posteriors.
+        every = {name: function_of(name) for name in determined(unknowns)} | products(unknowns, report)
         study = study_noise(
-            model, scenario.noise, {name: function_of(name) for name in names} | combinations,
+            model, scenario.noise, every,
             walkers=walkers, seed=seed, progress=progress, known=known,
         )  # fmt: skip
-        ceilings = {name: noisy_ceiling(name, ceilings[name], study) for name in names}
+        ceilings = {name: noisy_ceiling(ceilings[name], study.ceilings[name]) for name in names}
         for name in names:
             if found[name] in (Identifiability.RECOVERABLE, Identifiability.LOST):
                 lost = study.ceilings[name].r2 < _LOST

@@ -16,10 +16,11 @@ from gait.errors import InputError, check_seed
 from gait.identifiability.derivatives import jacobians
 from gait.identifiability.linearisation import Linearisation
 from gait.identifiability.wording import finite, rounded
-from gait.limits.analysis import POINTS, noise_in_words
+from gait.limits.analysis import POINTS
 from gait.limits.ceilings import gradients
 from gait.limits.levels import FEWEST_SAMPLES, Points, study_levels
 from gait.limits.noise import NoiseStudy
+from gait.limits.noisy_ceilings import noise_in_words
 from gait.parameters import QUANTITIES
 from gait.simulation.forward_model import ForwardModel
 

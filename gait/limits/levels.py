@@ -10,7 +10,8 @@ import numpy as np
 
 from gait.identifiability.wording import rounded
 from gait.limits.functions import function_of
-from gait.limits.noise import NoiseStudy, NoisyCeiling, study_noise
+from gait.limits.noise import NoiseStudy, study_noise
+from gait.limits.noisy_ceilings import NoisyCeiling
 from gait.simulation.forward_model import NOISE_RANGE, ForwardModel
 
 FEWEST_SAMPLES = 8

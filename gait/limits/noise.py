@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gait import provenance
-from gait.identifiability.wording import finite, rounded
+from gait.identifiability.wording import finite
 from gait.inference.ratio import ratio_name
-from gait.limits.ceilings import Ceiling
 from gait.limits.functions import Function, Functions
-from gait.parameters import QUANTITIES, draw, named, stream
+from gait.limits.noisy_ceilings import NoisyCeiling, mean_ceiling
+from gait.parameters import draw, named, stream
 from gait.simulation.forward_model import ForwardModel
 from gait.streams import redraw_interval
 
@@ -35,31 +35,7 @@ _PRIOR_STREAM = 72
 _ELSEWHERE, _SHARE = 4.0, 0.05
 """A walker has a twin if so much of its posterior lies so many local standard deviations away from it."""
 _ALIKE = 2.0  # standard deviations of the noise between two recordings: they are confused in one case of six
-_FOR_CONTROL = 4  # walkers from which a control variate has a known weight
 _COMPARED = 48  # draws of each posterior that are compared with the walker
-
-
-@dataclasses.dataclass(frozen=True)
-class NoisyCeiling:
-    """Highest possible R² of one quantity in a given noise.
-
-    Attributes:
-        r2: mean over the walkers.
-        error: its standard error.
-        low, high: bounds on `r2` if some walkers could not be done; else equal to it.
-        spread: standard deviation of the quantity among walkers of the prior, in its unit.
-        twins: number of walkers with a part of their posterior far from the truth; None where this is not defined.
-        local_sd: standard deviation of the posterior if there were no other solution than that near the truth, median
-            over the walkers; None likewise.
-    """
-
-    r2: float
-    error: float
-    low: float
-    high: float
-    spread: float
-    twins: int | None = None
-    local_sd: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +177,7 @@ def _study(
             pair, separation, widest = np.stack([theta[number], other[0]]), other[1], other[2]
     return NoiseStudy(
         ceilings={
-            name: _ceiling(variance[name], done, spread[name], far[name], local[name], controls.get(name))
+            name: mean_ceiling(variance[name], done, spread[name], far[name], local[name], controls.get(name))
             for name in quantities
         },
         walkers=walkers,
@@ -248,35 +224,6 @@ def _controls(walker: Walker, theta: np.ndarray) -> dict[str, np.ndarray]:
         name: posterior.sd(name, ratios) ** 2 - (1.0 - posterior.ceiling(name)) * posterior.prior(name).variance()
         for name in posterior.targets
     }
-
-
-def _ceiling(
-    variance: np.ndarray, done: np.ndarray, spread: float, far: np.ndarray, local: np.ndarray,
-    control: np.ndarray | None = None,
-) -> NoisyCeiling:  # fmt: skip
-    """Mean over the walkers. Those that could not be done know nothing at worst, and everything at best."""
-    share = variance / spread  # of a single recording it may exceed 1
-    sound = done & np.isfinite(share)
-    if control is not None and np.sum(sound) > _FOR_CONTROL:
-        (_, both), (_, own) = np.cov(share[sound], control[sound])
-        share = share - both / own * control
-    known, count = share[sound], len(share)
-    if not len(known):
-        return NoisyCeiling(math.nan, math.nan, 0.0, 1.0, math.sqrt(spread))
-    left = float(np.mean(np.where(np.isfinite(share), share, 1.0)))
-    error = float(np.std(known, ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan
-    undone = count - len(known)
-    low, high = 1.0 - (known.sum() + undone) / count, 1.0 - known.sum() / count
-    defined = bool(np.isfinite(local).all())
-    return NoisyCeiling(
-        r2=1.0 - left,
-        error=error,
-        low=float(low) if undone else 1.0 - left,
-        high=float(high) if undone else 1.0 - left,
-        spread=math.sqrt(spread),
-        twins=int(np.sum(far & sound)) if defined else None,
-        local_sd=float(np.median(local)) if defined else None,
-    )
 
 
 def _prior_variance(model: ForwardModel, of: Function) -> float:
@@ -330,47 +277,3 @@ def _alike(model: ForwardModel, theta: np.ndarray, posterior, sd: np.ndarray) ->
     priors = model.prior("stiffness"), model.prior("mass")
     width = priors[0].high / priors[1].low - priors[0].low / priors[1].high
     return others[first], float(distance[first]), float(away[rows][first] / width)
-
-
-# Ceilings ------------------------------------------------------------------------------------
-
-
-def noisy_ceiling(name: str, local: Ceiling, study: NoiseStudy) -> Ceiling:
-    """The ceiling of a quantity from posteriors, beside its local bound."""
-    found = study.ceilings[name]
-    reason = local.reason
-    if local.r2 - found.r2 > max(2.0 * found.error, 0.005):
-        reason = "In this noise, recordings of different walkers are confused with each other."
-    elif local.reason.startswith("The noise"):
-        reason = "The noise allows no more."
-    rmse = found.spread * math.sqrt(max(1.0 - found.r2, 0.0))
-    return Ceiling(found.r2, rmse, reason, found.error, local.r2)
-
-
-def in_noise(name: str, ceiling: Ceiling, study: NoiseStudy) -> str:
-    """The ceiling of a quantity under noise in words, to follow a colon."""
-    found, unit = study.ceilings[name], QUANTITIES[name].unit
-    error = f" ± {_digits(found.error)}" if np.isfinite(found.error) else ""
-    if study.undone and found.high - found.low > 0.01:
-        value = f"between {found.low:.2f} and {found.high:.2f}"
-    else:
-        value = f"{ceiling.r2:.{_places(found.error)}f}{error}"
-    text = f"{value}, error at least {rounded(ceiling.rmse, 3)} {unit}"
-    if ceiling.local_r2 is None or ceiling.local_r2 - found.r2 <= max(2.0 * found.error, 0.005):
-        return f"{text}."
-    text += f" (the local bound says {ceiling.local_r2:.4f})."
-    if found.twins and found.local_sd is not None:
-        have = "has a twin" if found.twins == 1 else "have twins"
-        text += (
-            f" Locally it is known to {rounded(found.local_sd, 2)} {unit}, but {found.twins} of {study.walkers} "
-            f"walkers {have} elsewhere."
-        )
-    return text
-
-
-def _places(error: float) -> int:
-    return 4 if not np.isfinite(error) or error < 0.0005 else 3 if error < 0.005 else 2
-
-
-def _digits(error: float) -> str:
-    return f"{error:.{_places(error)}f}" if error >= 0.00005 else "0.0001"

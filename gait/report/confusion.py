@@ -6,7 +6,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from gait.limits.analysis import ScenarioAnalysis, noise_in_words
+from gait.limits.analysis import ScenarioAnalysis
+from gait.limits.noisy_ceilings import noise_in_words
 from gait.parameters import QUANTITIES, derive, named
 from gait.report.style import BEST, NETWORK, STYLE, TRUTH, mathematical, symbol
 from gait.simulation.forward_model import unit

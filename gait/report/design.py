@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gait.identifiability.wording import listed
-from gait.limits.analysis import noise_in_words
 from gait.limits.design import LEVELS, RecordingDesign
 from gait.limits.levels import Points
+from gait.limits.noisy_ceilings import noise_in_words
 from gait.report.style import NETWORK, SECOND, STYLE, TRUTH, symbol
 from gait.simulation.forward_model import unit
 

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from gait.diagnostics.calibration import RatioCalibration
 from gait.diagnostics.scores import Score
 from gait.diagnostics.verdicts import TOLERANCE
-from gait.limits.analysis import LOCAL, noise_in_words
+from gait.limits.analysis import LOCAL
 from gait.limits.noise import NoiseStudy
+from gait.limits.noisy_ceilings import noise_in_words
 from gait.parameters import QUANTITIES
 from gait.report.calibration import calibration_report
 from gait.report.learning_curves import LEARNING_CURVES

@@ -12,7 +12,8 @@ from gait.diagnostics.scores import Recovery, Score, score
 from gait.diagnostics.verdicts import judge
 from gait.identifiability import Identifiability
 from gait.limits.ceilings import Ceiling
-from gait.limits.noise import NoiseStudy, NoisyCeiling
+from gait.limits.noise import NoiseStudy
+from gait.limits.noisy_ceilings import NoisyCeiling
 
 SPREAD = 0.06
 LOST = Identifiability.LOST

@@ -49,6 +49,8 @@ class Linear:
     def outputs(self, coordinates: np.ndarray) -> np.ndarray:
         return np.where(coordinates[:, :1] > self.border, np.nan, coordinates @ self.matrix.T)
 
+    beginnings = ()
+
     def log_weight(self, coordinates: np.ndarray) -> np.ndarray:
         return np.zeros(len(coordinates))
 
@@ -71,6 +73,8 @@ class Curve:
 
     def outputs(self, coordinates: np.ndarray) -> np.ndarray:
         return self.function(coordinates[:, 0])
+
+    beginnings = ()
 
     def log_weight(self, coordinates: np.ndarray) -> np.ndarray:
         return np.zeros(len(coordinates))

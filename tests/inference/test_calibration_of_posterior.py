@@ -265,6 +265,8 @@ class Line:
     def outputs(self, coordinates):
         return coordinates
 
+    beginnings = ()
+
     def log_weight(self, coordinates):
         return np.zeros(len(coordinates))
 

@@ -150,6 +150,8 @@ def test_a_weight_of_the_prior_counts():
 
     @dataclasses.dataclass(frozen=True)
     class Shifted(Linear):
+        beginnings = ()
+
         def log_weight(self, coordinates):
             return coordinates[:, 0] - 0.5
 

@@ -11,9 +11,11 @@ from gait.inference.bank import Bank, effective
 from gait.inference.rounds import relative_error
 from gait.inference.walker import Walker
 from gait.inference.walking import WalkingProbability
-from gait.parameters import CIRCUMSTANCE, NAMES, PAPER_PRIORS, Uniform, draw
+from gait.parameters import NAMES, PAPER_PRIORS, Uniform, draw
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
+
+CIRCUMSTANCES = ("x0", "y0", "vx0", "step_length")
 
 RIGHT = Uniform(7500.0, 9500.0)
 TWO_LEGS = PAPER_PRIORS | {"stiffness_right": RIGHT}
@@ -118,11 +120,11 @@ def test_the_order_of_draws_in_patches_does_not_matter(monkeypatch):
 
 def counted(model, subject, count=2000, seed=3):
     """Share of `count` circumstances, uniform in their ranges, with which a subject walks."""
-    circumstances = draw(CIRCUMSTANCE, PAPER_PRIORS, count, np.random.default_rng(seed))
+    circumstances = draw(CIRCUMSTANCES, PAPER_PRIORS, count, np.random.default_rng(seed))
     theta = np.empty((count, len(model.unknowns)))
     for name, value in subject.items():
         theta[:, model.unknowns.index(name)] = value
-    theta[:, [model.unknowns.index(name) for name in CIRCUMSTANCE]] = circumstances
+    theta[:, [model.unknowns.index(name) for name in CIRCUMSTANCES]] = circumstances
     return np.isfinite(model.outputs(theta)).all(axis=1).mean()
 
 
@@ -130,7 +132,7 @@ def predicted(walker, subject):
     """Fitted probability of a subject, and its relative error."""
     values = {name: np.array([value]) for name, value in subject.items()}
     values |= {f"{name}_to_mass": values[name] / values["mass"] for name in walker.stiffnesses}
-    values |= {name: np.array([0.5 * (PAPER_PRIORS[name].low + PAPER_PRIORS[name].high)]) for name in CIRCUMSTANCE}
+    values |= {name: np.array([0.5 * (PAPER_PRIORS[name].low + PAPER_PRIORS[name].high)]) for name in CIRCUMSTANCES}
     points = walker.subject(walker.coordinates_of(values))
     return float(np.exp(walker.walking.log(points))[0]), float(walker.walking.relative_error(points)[0])
 

@@ -11,9 +11,10 @@ from gait.diagnostics.sampled import judge
 from gait.errors import InputError
 from gait.identifiability import Identifiability
 from gait.inference.ratio import RatioPosterior
-from gait.limits.analysis import analyse_scenario, noise_in_words
+from gait.limits.analysis import analyse_scenario
 from gait.limits.ceilings import RECOVERED_R2, Ceiling, gradients
 from gait.limits.design import design_recording
+from gait.limits.noisy_ceilings import noise_in_words
 from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, Uniform, derive, draw, named
 from gait.scenarios import SCENARIOS, Scenario
 from gait.simulation.conditions import RecordingSettings

@@ -16,7 +16,8 @@ from gait.limits.ceilings import Ceiling
 from gait.limits.design import LEVELS, design_recording
 from gait.limits.functions import function_of, products
 from gait.limits.levels import Points
-from gait.limits.noise import NoiseStudy, NoisyCeiling, in_noise, key_of, noisy_ceiling, study_noise
+from gait.limits.noise import NoiseStudy, key_of, study_noise
+from gait.limits.noisy_ceilings import NoisyCeiling, in_noise, mean_ceiling, noisy_ceiling
 from gait.parameters import NAMES, PAPER_PRIORS
 from gait.scenarios import SCENARIOS
 from gait.simulation.conditions import RecordingSettings
@@ -133,17 +134,17 @@ def test_a_pair_that_noise_confuses_lies_within_it(analysis):
 
 def test_walkers_that_could_not_be_done_widen_the_limits():
     variance, done = np.array([0.1, 0.3, 0.2, np.nan]), np.array([True, True, True, False])
-    found = noise._ceiling(variance, done, 1.0, np.zeros(4, bool), np.full(4, np.nan))
+    found = mean_ceiling(variance, done, 1.0, np.zeros(4, bool), np.full(4, np.nan))
     assert found.low == pytest.approx(1.0 - 1.6 / 4.0)
     assert found.high == pytest.approx(1.0 - 0.6 / 4.0)
     assert found.low <= found.r2 <= found.high
     study = NoiseStudy({"mass": found}, 4, 1, 500.0, {}, None, 0.0, 0)
-    said = in_noise("mass", noisy_ceiling("mass", Ceiling(0.9, 1.0, "The noise"), study), study)
+    said = in_noise("mass", noisy_ceiling(Ceiling(0.9, 1.0, "The noise"), found), found, study.walkers)
     assert said.startswith("between 0.60 and 0.85")
     assert "1 of 4 walkers could not be done" in " ".join(study.sentences())
     # A posterior that is wider than the prior counts as it is.
-    assert noise._ceiling(np.array([1.5, 0.5]), np.ones(2, bool), 1.0, np.zeros(2, bool), np.zeros(2)).r2 == 0.0
-    nothing = noise._ceiling(np.full(2, np.nan), np.zeros(2, bool), 1.0, np.zeros(2, bool), np.zeros(2))
+    assert mean_ceiling(np.array([1.5, 0.5]), np.ones(2, bool), 1.0, np.zeros(2, bool), np.zeros(2)).r2 == 0.0
+    nothing = mean_ceiling(np.full(2, np.nan), np.zeros(2, bool), 1.0, np.zeros(2, bool), np.zeros(2))
     assert (nothing.low, nothing.high) == (0.0, 1.0)
     empty = NoiseStudy({"mass": nothing}, 2, 2, 0.0, {}, None, 0.0, 0)
     assert NoiseStudy.from_dict(json.loads(json.dumps(empty.to_dict(), allow_nan=False))).ceilings["mass"].low == 0.0
@@ -152,8 +153,8 @@ def test_walkers_that_could_not_be_done_widen_the_limits():
 def test_twins_are_counted_in_words():
     found = {"stiffness_to_mass": NoisyCeiling(0.8, 0.02, 0.8, 0.8, 50**0.5, 5, 0.95)}
     study = NoiseStudy(found, 64, 0, 500.0, {}, None, 0.0, 0)
-    ceiling = noisy_ceiling("stiffness_to_mass", Ceiling(0.98, 1.0, "The noise"), study)
-    assert in_noise("stiffness_to_mass", ceiling, study) == (
+    ceiling = noisy_ceiling(Ceiling(0.98, 1.0, "The noise"), study.ceilings["stiffness_to_mass"])
+    assert in_noise("stiffness_to_mass", ceiling, study.ceilings["stiffness_to_mass"], study.walkers) == (
         "0.80 ± 0.02, error at least 3.16 1/s² (the local bound says 0.9800). Locally it is known to 0.95 1/s², but 5 "
         "of 64 walkers have twins elsewhere."
     )
@@ -208,7 +209,7 @@ def test_few_walkers_tell_the_ceiling_of_mass_and_stiffness(target):
     assert study.undone == 0
     assert found.error < 0.004
     assert abs(found.r2 - 0.5005) < 4.0 * found.error + 0.001
-    alone = noise._ceiling(*plain_variances(model, target))
+    alone = mean_ceiling(*plain_variances(model, target))
     assert alone.error > 5.0 * found.error
 
 
