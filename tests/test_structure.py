@@ -31,7 +31,10 @@ INSIDE = {
         "model", "conditions", "taylor", "reference", "channels", "walks", "steps", "population",
         "populations", "acceptance", "forward_model",
     ],
-    "data": ["manifest", "estimate", "records", "reading", "dataset", "shards", "audit", "cluster", "writing"],
+    "data": [
+        "manifest", "estimate", "views", "records", "reading", "dataset", "watch", "shards", "audit", "cluster",
+        "writing",
+    ],
     "inference": [
         "estimated_ratio", "ratio", "problem", "bank", "kernels", "rounds", "importance", "walking", "walker", "given",
         "posterior",

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from gait.data.manifest import FILE, Manifest, Plan, ShardEntry
+from gait.data.views import Selection, command_with, sources, viewed_settings
 from gait.errors import InputError
 from gait.parameters import Uniform
 from gait.provenance import cores
+from gait.simulation.channels import CHANNELS
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.model import Outcome
 from gait.simulation.population import Population
@@ -78,10 +80,12 @@ class Dataset:
     Attributes:
         folder: where it is.
         manifest: description of its contents.
+        view: how its walks are seen, if not as they were recorded; see `viewed`.
     """
 
     folder: AnyPath
     manifest: Manifest
+    view: RecordingSettings | None = None
 
     @property
     def plan(self) -> Plan:
@@ -99,14 +103,19 @@ class Dataset:
         return self.plan.channels
 
     @property
+    def readable(self) -> tuple[str, ...]:
+        """Names of the channels that can be read: recorded, or computed from recorded ones and the parameters."""
+        return tuple(name for name in CHANNELS if sources(self.plan, self.settings, name))
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters of a record, in their order."""
         return self.plan.population.names
 
     @property
     def samples(self) -> int:
-        """Number of samples of a channel."""
-        return self.plan.settings.times.size
+        """Number of samples of a channel, in the view."""
+        return self.settings.times.size
 
     @property
     def population(self) -> Population:
@@ -120,8 +129,8 @@ class Dataset:
 
     @property
     def settings(self) -> RecordingSettings:
-        """How its walks were recorded."""
-        return self.plan.settings
+        """How its walks were recorded, or are seen in the view."""
+        return self.view or self.plan.settings
 
     def count(self, split: str) -> int:
         """Number of records of a split.
@@ -146,6 +155,7 @@ class Dataset:
         manifest, total = self.manifest, self.plan.total
         draws = sum(manifest.outcomes.values())
         walked = Outcome.WALKED.name.lower()
+        seen = f", seen for {self.view.duration:g} s every {self.view.interval:g} s" if self.view else ""
         failed = [f"{name} {n:,}" for name, n in manifest.outcomes.items() if n and name != walked]
         audit = (
             f"Audit: {manifest.audit.records} records against the scipy reference, "
@@ -155,19 +165,45 @@ class Dataset:
         )
         return (
             f"{total:,} walks ({', '.join(f'{n:,} {split}' for split, n in self.plan.records.items())}) "
-            f"with channels {', '.join(self.channels)}. {total / draws:.1%} of {draws:,} draws walked"
+            f"with channels {', '.join(self.channels)}{seen}. {total / draws:.1%} of {draws:,} draws walked"
             + (f" (the others ended in: {', '.join(failed)})" if failed else "")
             + f". {audit}"
         )
 
+    def viewed(self, duration: float | None = None, interval: float | None = None) -> Dataset:
+        """Sees the first seconds of each record and every n-th sample, as if it had been recorded so.
+
+        All that is read follows, also channels that divide by a mean over the record. The identity stays.
+
+        Args:
+            duration: length of the view, s; by default as now.
+            interval: time between its samples, a multiple of the stored one, s; by default as now.
+
+        Raises:
+            InputError: if the records are shorter, or their interval does not divide that of the view.
+        """
+        given = {"duration": duration, "interval": interval}
+        changes = {name: value for name, value in given.items() if value is not None}
+        settings = viewed_settings(self.plan, dataclasses.replace(self.settings, **changes), self.folder)
+        return dataclasses.replace(self, view=None if settings == self.plan.settings else settings)
+
     # Reading ---------------------------------------------------------------------------------
+
+    def selection(self, channels: Sequence[str]) -> Selection:
+        """What to read of a record, and how it becomes the channels of the view.
+
+        Raises:
+            InputError: if a channel is neither recorded nor can be computed.
+        """
+        self.require(channels)
+        return Selection(self.plan, self.settings, tuple(channels))
 
     def load(self, split: str, channels: Sequence[str], enough: int | None = None) -> Split:
         """Reads a split into memory.
 
         Args:
             split: "train", "validation" or "test".
-            channels: names of the channels to read.
+            channels: names of the channels to read, some of `readable`.
             enough: number of records that are enough; the split's first shards that have them are read.
 
         Raises:
@@ -196,7 +232,7 @@ class Dataset:
 
         Args:
             split: "train", "validation" or "test".
-            channels: names of the channels to read.
+            channels: names of the channels to read, some of `readable`.
             take: called from several threads at once, on parts in no particular order.
             shards: number of the split's first shards to read; by default all.
 
@@ -206,20 +242,24 @@ class Dataset:
         """
         from gait.data.reading import Reader  # only now: TensorFlow takes seconds to load
 
-        self.require(channels)
+        selection = self.selection(channels)
         count, entries = self.count(split), self.shards(split)
-        reader = Reader(self.channels, self.samples, tuple(channels), len(self.parameters))
+        reader = Reader(self.channels, selection.stored_samples, selection.stored, len(self.parameters))
         *starts, total = itertools.accumulate((entry.records for entry in entries.values()), initial=0)
         if total != count:
             raise InputError(
                 f"{self.folder / FILE} counts {count:,} records of the {split} split, but its shards have "
                 f"{total:,}. Restore it from a copy, or make the dataset anew: {self.command('--overwrite')}"
             )
+
+        def seen(part: Part) -> _Result:
+            return take(part._replace(inputs=selection.of(part.inputs, part.parameters)))
+
         results: list[_Result] = []
         stop = threading.Event()
         with ThreadPoolExecutor(cores()) as pool:
             jobs = [
-                pool.submit(self._scan_shard, name, first, reader, take, stop)
+                pool.submit(self._scan_shard, name, first, reader, seen, stop)
                 for name, first in list(zip(entries, starts, strict=True))[:shards]
             ]
             try:
@@ -242,12 +282,15 @@ class Dataset:
     # Checking --------------------------------------------------------------------------------
 
     def require(self, channels: Sequence[str]) -> None:
-        """Raises `InputError` unless the dataset has recorded all channels."""
-        missing = [name for name in channels if name not in self.channels]
+        """Raises `InputError` unless all channels are recorded or can be computed from what is."""
+        missing = [name for name in dict.fromkeys(channels) if name not in self.readable]
         if missing:
+            audit = f"--audit={self.manifest.audit.records}"
+            make = command_with(self.plan, self.settings, self.folder, missing, audit)
             raise InputError(
                 f"The scenario reads {', '.join(channels)}, but {self.folder} lacks {', '.join(missing)}: it was made "
-                f"with --channels={','.join(self.channels)}. Make a dataset that has all of them."
+                f"with --channels={','.join(self.channels)}, from which {', '.join(self.readable) or 'none'} can be "
+                f"read. This command makes a dataset of the same walkers that has all of them: {make}"
             )
 
     def check(self, name: str, checksum: str | None) -> None:
@@ -263,7 +306,7 @@ class Dataset:
         """Hands the records of one shard, the first of which is record `first` of its split, to a function."""
         path, expected = self.folder / name, self.manifest.shards[name].records
         self.check(name, checksum=None)
-        before = _signature(path)
+        before = signature(path)
         results: list[_Result] = []
         rows, digest = slice(first, first), hashlib.sha256()
         for inputs, parameters in reader.pieces(path, digest, lambda: self.check(name, digest.hexdigest())):
@@ -288,44 +331,12 @@ class Dataset:
                 f"Make the dataset anew: {self.command('--overwrite')}"
             )
         self.check(name, digest.hexdigest())
-        if _signature(path) != before:  # a shard of another layout is read once more after its checksum
+        if signature(path) != before:  # a shard of another layout is read once more after its checksum
             self.check(name, sha256(path))
         return results
 
 
-class ShardWatch:
-    """Tells whether the shards of a split are still the files that were verified; to be made before they are read.
-
-    A lock could not: remote storages and many a cluster have none, and a long training would keep others from
-    repairing the dataset. So what has been read is compared afterwards, by size, time and number of the file, which
-    costs nothing. Only a file in which one of these has changed is read again.
-    """
-
-    def __init__(self, dataset: Dataset, split: str):
-        self._dataset = dataset
-        self._signatures = {name: _signature(dataset.folder / name) for name in dataset.shards(split)}
-
-    def check(self, *, thoroughly: bool = False) -> None:
-        """Raises `InputError` if a shard is not the verified one any more.
-
-        Args:
-            thoroughly: whether to read all of them again, whatever their sizes and times.
-        """
-        for name, before in self._signatures.items():
-            path, entry = self._dataset.folder / name, self._dataset.manifest.shards[name]
-            now = _signature(path)
-            if now == before and not thoroughly:
-                continue
-            if fault := entry.fault(path) or entry.fault(path, sha256(path)):
-                raise InputError(
-                    f"The shard {path} {fault}. It was changed while a training was reading it in every epoch. Restore "
-                    f"the dataset ({self._dataset.command()}), then repeat the command of the training. It continues "
-                    "from its last checkpoint."
-                )
-            self._signatures[name] = now
-
-
-def _signature(path: AnyPath) -> tuple[int | None, ...] | None:
+def signature(path: AnyPath) -> tuple[int | None, ...] | None:
     """What changes with every other file under a name: size, times and numbers; None if there is none."""
     try:
         found = path.stat()

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gait.data.dataset import Dataset, Part, ShardWatch
+from gait.data.dataset import Dataset, Part
 from gait.data.records import parse
+from gait.data.watch import ShardWatch
 from gait.errors import InputError
 from gait.parameters import derive, named
 from gait.training.inputs import add_fixed_noise, noise_sd, scenario_inputs
@@ -166,11 +167,14 @@ class Feed:
 
     def _streamed(self):
         """An epoch from disk: files in random order, several at a time, their records shuffled by the bufferful."""
-        dataset, channels = self._dataset, self._scenario.inputs
+        dataset, selection = self._dataset, self._dataset.selection(self._scenario.inputs)
         paths = [str(dataset.folder / name) for name in dataset.shards("train")]
 
         def completed(step, records, epoch):
-            inputs, parameters = parse(records, channels, dataset.samples)
+            inputs, parameters = parse(records, selection.stored, selection.stored_samples)
+            if not selection.is_plain:
+                inputs = tf.numpy_function(selection.of, [inputs, parameters], tf.float32, stateful=False)
+                inputs = tf.ensure_shape(inputs, [None, selection.width])
             table = {name: parameters[:, i] for i, name in enumerate(dataset.parameters)}
             inputs = self.input_moments.standardised(scenario_inputs(self._scenario, inputs, table))
             targets = self.target_moments.standardised(tf.cast(self._targets(table), tf.float32))

@@ -159,7 +159,7 @@ def test_the_same_shards_in_other_files_are_accepted(walks_to_change, change, mo
     folder, read = walks_to_change[0], []
     feed = Feed(open_dataset(folder), settings(cache="none"))
     change(folder)
-    monkeypatch.setattr("gait.data.dataset.sha256", lambda path: (read.append(path), files.sha256(path))[1])
+    monkeypatch.setattr("gait.data.watch.sha256", lambda path: (read.append(path), files.sha256(path))[1])
     for _ in range(3):
         feed.check_unchanged()
     assert len(read) == 8
@@ -176,7 +176,7 @@ def test_a_damage_that_leaves_no_trace_is_found_when_all_is_read_again(walks_to_
     """Of a failing disk, say; the stream itself stops at the checksum of the record."""
     folder, other = walks_to_change
     feed = Feed(open_dataset(folder), settings(cache="none"))
-    monkeypatch.setattr("gait.data.dataset._signature", lambda path: feed._watch._signatures[path.name])
+    monkeypatch.setattr("gait.data.watch.signature", lambda path: feed._watch._signatures[path.name])
     one_bit_changed(folder, other)
     feed.check_unchanged()
     with pytest.raises(tf.errors.OpError):
