@@ -1,4 +1,4 @@
-"""A recorded walker as a forward model: derived channels, and what every sensor leaves unknown."""
+"""A recorded walker as a forward model: its outputs, and what every sensor leaves unknown."""
 
 import itertools
 
@@ -11,95 +11,10 @@ from gait import identifiability
 from gait.errors import InputError
 from gait.parameters import NAMES, PAPER_PRIORS, Uniform, named
 from gait.simulation import model
-from gait.simulation.channels import CHANNELS, observe
-from gait.simulation.conditions import SAMPLE_FIELDS, Conditions, RecordingSettings
 from gait.simulation.forward_model import ForwardModel
 from gait.simulation.model import Outcome, Phase
-from gait.simulation.walks import integrate
-from tests.helpers.walks import paper_draws
 
 RECOVERABLE, COMBINED = "recoverable", "only in combination"
-
-
-@pytest.fixture(scope="module")
-def walked():
-    """40 walkers with their walks: settings, conditions, walks."""
-    settings = RecordingSettings(interval=0.01)
-    theta = ForwardModel(("x",)).draw(40, np.random.default_rng(11))
-    walkers = Conditions.of(named(NAMES, theta), settings.gravity)
-    return settings, walkers, integrate(walkers, settings)
-
-
-def channel(name, walked):
-    _, walkers, walks = walked
-    return observe((name,), walks.samples, walkers)[0]
-
-
-# Channels ------------------------------------------------------------------------------------
-
-
-def test_sampled_channels_are_the_engines(walked):
-    for i, name in enumerate(SAMPLE_FIELDS):
-        np.testing.assert_array_equal(channel(name, walked), walked[2].samples[i])
-
-
-@pytest.mark.parametrize(("acceleration", "velocity"), [("ax", "vx"), ("ay", "vy")])
-def test_acceleration_is_the_slope_of_velocity(walked, acceleration, velocity):
-    v, a = channel(velocity, walked), channel(acceleration, walked)
-    slope = (v[:, 2:] - v[:, :-2]) / 0.02
-    # Within phases to second order; at events the acceleration has kinks, so medians.
-    assert np.median(np.abs(slope - a[:, 1:-1])) < 1e-3 * np.abs(a).max()
-    assert np.abs(slope - a[:, 1:-1]).max() < 0.05 * np.abs(a).max()
-
-
-def test_force_in_body_weights(walked):
-    _, walkers, _ = walked
-    for name in ("fx", "fy"):
-        weights = channel(name, walked) / channel(f"{name}_bw", walked)
-        np.testing.assert_allclose(weights, np.broadcast_to(10.0 * walkers.mass[:, None], weights.shape), rtol=1e-12)
-    assert channel("fy_bw", walked).mean() == pytest.approx(1.0, abs=0.02)
-
-
-def test_leg_length_is_that_of_the_rear_leg(walked):
-    """Against the engine's own events: the rear leg stands on the foothold of the last takeoff but none."""
-    settings, walkers, walks = walked
-    length, x, y = (channel(name, walked) for name in ("leg_length", "x", "y"))
-    steps = np.array([np.searchsorted(takeoffs[np.isfinite(takeoffs)], settings.times) for takeoffs in walks.takeoff])
-    expected = np.hypot(x - steps * walkers.target[:, None], y)
-    np.testing.assert_allclose(length, expected, rtol=1e-12)
-    assert (length <= walkers.rest_length[:, :1] * (1 + 1e-12)).all()
-
-
-def test_leg_length_of_unequal_legs():
-    """Legs alternate: rest lengths of 0.70 and 0.71 m."""
-    settings = RecordingSettings(interval=0.01, duration=5.0)
-    values = paper_draws(200, 3)
-    walkers = Conditions.of(values, settings.gravity)
-    walkers.rest_length[:] = [0.70, 0.71]
-    walkers.start[:, 1] = 0.70 - values["y0"]
-    walks = integrate(walkers, settings)
-    good = np.flatnonzero(walks.outcome == Outcome.WALKED)
-    assert len(good) > 50
-    length = observe(("leg_length",), walks.samples, walkers)[0][good]
-    steps = [np.searchsorted(t[np.isfinite(t)], settings.times) for t in walks.takeoff[good]]
-    expected = np.hypot(walks.x[good] - np.array(steps) * walkers.target[good, None], walks.y[good])
-    np.testing.assert_allclose(length, expected, rtol=1e-12)
-
-
-def test_leg_length_needs_a_step_length(walked):
-    _, walkers, walks = walked
-    by_angle = type(walkers)(**{**vars(walkers), "rule": model.TouchdownRule.ANGLE_OF_ATTACK})
-    with pytest.raises(InputError, match="needs walkers of a fixed step length"):
-        observe(("leg_length",), walks.samples, by_angle)
-
-
-def test_relative_positions_have_no_unit(walked):
-    _, walkers, walks = walked
-    blown_up = walks.samples * 3.7
-    for name in ("x_rel", "y_rel"):
-        np.testing.assert_allclose(observe((name,), blown_up, walkers)[0], channel(name, walked), rtol=1e-12)
-    np.testing.assert_allclose(channel("y_rel", walked).mean(axis=1), 1.0)
-
 
 # The forward model ---------------------------------------------------------------------------
 
@@ -311,9 +226,3 @@ def test_dropped_event_time_terms_are_noticed(rule):
         assert off > 1e4 * error
     else:
         assert off < 1e-6
-
-
-def test_every_channel_has_a_meaning_and_a_unit():
-    for item in CHANNELS.values():
-        assert item.meaning
-        assert item.unit
