@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gait.errors import InputError
 from gait.identifiability.wording import listed
 from gait.parameters import QUANTITIES, determined
-from gait.simulation.channels import CHANNELS
+from gait.simulation.channels import CHANNELS, check_smooth
 
 DEFAULT, OWN = "three_parameter", "own"
 """Name of the scenario that nobody has chosen, and of one that was described by its inputs and targets."""
@@ -269,6 +269,7 @@ def check_scenario(scenario: Scenario) -> None:
             every source has a positive level of noise and nothing else has one.
     """
     _check_names("inputs", "channels", scenario.inputs, CHANNELS)
+    check_smooth(scenario.inputs)
     _check_names("measured", "parameters that can be measured once", scenario.measured, _ONCE, least=0)
     _check_names("targets", "quantities that can be estimated", scenario.targets, _ESTIMATED)
     if given := [name for name in scenario.targets if name in determined(scenario.measured)]:

@@ -190,7 +190,7 @@ class Dataset:
     # Reading ---------------------------------------------------------------------------------
 
     def selection(self, channels: Sequence[str]) -> Selection:
-        """What to read of a record, and how it becomes the channels of the view.
+        """Selects what to read of a record, and how it becomes the channels of the view.
 
         Raises:
             InputError: if a channel is neither recorded nor can be computed.
@@ -337,7 +337,7 @@ class Dataset:
 
 
 def signature(path: AnyPath) -> tuple[int | None, ...] | None:
-    """What changes with every other file under a name: size, times and numbers; None if there is none."""
+    """Size, times and numbers of a file, which change with every other one under its name; None if there is none."""
     try:
         found = path.stat()
     except OSError:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from gait.errors import InputError
 from gait.inference.walker import Walker
 from gait.parameters import QUANTITIES
+from gait.simulation.channels import check_smooth
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
 from gait.simulation.population import Population
@@ -41,6 +42,7 @@ def walker_of(
     if impossible:
         raise InputError(f"What is measured has to be a number. Received: {', '.join(impossible)}.")
     model = ForwardModel(channels, measured, population.priors, settings, unknowns)
+    check_smooth(channels)
     exact = {name: float(value) for name, value in known.items() if name not in noise}
     for name, value in exact.items():
         prior = model.prior(name)

@@ -11,6 +11,7 @@ import numpy as np
 from gait.identifiability.analysis import analyse
 from gait.identifiability.findings import Identifiability
 from gait.limits.ceilings import identifiability_of
+from gait.simulation.channels import CHANNELS
 from gait.simulation.forward_model import ForwardModel
 
 ACCURACY = 1e-8
@@ -53,6 +54,8 @@ def additional_measurements(
     known: dict = {}  # the same walkers, of whom more and more is measured
     helpful: list[tuple[str, ...]] = []
     for words, channels, measured in _ADDITIONS if missing else ():
+        if any(CHANNELS[name].on_footholds for name in channels) and "step_length" not in model.unknowns:
+            continue
         added = tuple(name for name in channels if name not in model.channels)
         once = tuple(name for name in measured if name not in model.measured)
         if not (added or once) or any(set(fewer) <= set(channels) for fewer in helpful):

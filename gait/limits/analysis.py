@@ -20,6 +20,7 @@ from gait.limits.noise import WALKERS, NoiseStudy, study_noise
 from gait.limits.noisy_ceilings import in_noise, noise_in_words, noisy_ceiling
 from gait.parameters import OTHER_LEG, QUANTITIES, Uniform, derive, determined, order_of, subject_of
 from gait.scenarios import Scenario
+from gait.simulation.channels import CHANNELS, check_smooth
 from gait.simulation.conditions import RecordingSettings, Walks
 from gait.simulation.forward_model import ForwardModel
 
@@ -32,6 +33,7 @@ LOCAL = (
     "above all where the noise exceeds a few centimetres. Leave out --quick for the exact limits."
 )
 """Caution about numbers under noise that do not come from posteriors."""
+_JUMPS = "Contacts change in jumps, which derivatives do not see: together with them more may be known than this."
 _TWINS_INTERVAL = 0.02  # s
 _LOST = 0.5
 """R² of the best possible estimator below which the noise has taken a quantity."""
@@ -181,6 +183,8 @@ class ScenarioAnalysis:
             lines += self.noise_study.sentences()
         elif self.scenario.noise is not None:
             lines.append(LOCAL)
+        if not all(CHANNELS[name].smooth for name in self.scenario.inputs):
+            lines.append(_JUMPS)
         return lines + self.measurements()
 
     def details(self) -> list[str]:
@@ -280,6 +284,7 @@ def analyse_scenario(
             few of the walkers have sound derivatives.
     """
     check_seed(seed)
+    check_smooth(scenario.inputs)
     unknowns = _unknowns(priors, (*scenario.targets, *quantities))
     model = ForwardModel(scenario.inputs, scenario.measured, priors, settings, unknowns)
     names = _analysed_quantities(unknowns, (*scenario.targets, *quantities))

@@ -198,6 +198,16 @@ def check_channels(names: Iterable[str]) -> None:
         )
 
 
+def check_smooth(names: Iterable[str]) -> None:
+    """Raises `InputError` if all channels change in jumps, of which no analysis by derivatives can tell anything."""
+    names = list(names)
+    if names and not any(CHANNELS[name].smooth for name in names):
+        raise InputError(
+            "Contacts are 0 or 1. They change in jumps, and what they tell of a walker cannot be found by derivatives. "
+            f"Received: {', '.join(names)} alone. Add a channel that changes smoothly, such as y."
+        )
+
+
 def check_footholds(names: Iterable[str], rule: TouchdownRule) -> None:
     """Raises `InputError` if a channel needs footholds at known places and the touchdown rule has none."""
     lost = [name for name in names if CHANNELS[name].on_footholds]

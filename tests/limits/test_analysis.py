@@ -19,6 +19,7 @@ from gait.parameters import NAMES, PAPER_PRIORS, QUANTITIES, Uniform, derive, dr
 from gait.scenarios import SCENARIOS, Scenario
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
+from gait.simulation.populations import population_of
 
 NOISE = {"x": 0.005, "y": 0.005}
 THREE = SCENARIOS["three_parameter"]
@@ -314,6 +315,27 @@ def test_unknown_gravity_can_be_known_in_metres_but_not_in_mean_heights():
     assert 0.0 < camera.ceilings["gravity"].r2 < 1.0
     truth = named(NAMES, draw(NAMES, PAPER_PRIORS, 5, np.random.default_rng(3)))
     assert camera.best_estimate("mass", truth) is None
+
+
+# Other channels and touchdown rules -----------------------------------------------------------
+
+
+def test_contacts_alone_are_not_analysed():
+    """Their derivatives vanish, which would make of a timing sensor one that tells nothing."""
+    feet = Scenario("feet", ("contact_left", "contact_right"), ("rest_length",), "")
+    with pytest.raises(InputError, match=r"cannot be found by derivatives. Received: contact_left, contact_right"):
+        analysed(feet)
+    more = analysed(dataclasses.replace(feet, inputs=("contact_left", "y")))
+    assert more.ceilings["rest_length"].r2 == 1.0
+    assert any("Contacts change in jumps" in line for line in more.summary())
+
+
+def test_at_a_fixed_angle_of_attack_the_same_can_be_known(positions):
+    found = analysed(THREE, population_of("paper", "angle_of_attack").priors)
+    assert found.model.unknowns[-1] == "angle_of_attack"
+    assert found.combinations == positions.combinations
+    assert found.ceilings["mass"].r2 == positions.ceilings["mass"].r2
+    assert not any("leg" in added.measurement for added in found.additional_measurements)  # it knows no footholds
 
 
 # In words and as numbers ---------------------------------------------------------------------
