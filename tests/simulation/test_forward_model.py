@@ -55,7 +55,7 @@ def test_what_cannot_be_observed_is_refused():
     with pytest.raises(InputError, match="Received: height"):
         ForwardModel(("x",), measured=("height",))
     wide = PAPER_PRIORS | {"step_length": Uniform(1.9, 2.0)}
-    with pytest.raises(InputError, match="did not walk in 1,000 attempts"):
+    with pytest.raises(InputError, match="did not walk in 4,000 attempts"):
         ForwardModel(("x",), priors=wide).draw(2, np.random.default_rng(0))
     with pytest.raises(InputError, match="a positive standard deviation for each of x, y"):
         ForwardModel(("x", "y")).noise_sd({"x": 0.1})
