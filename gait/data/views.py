@@ -98,7 +98,7 @@ def viewed_settings(plan: Plan, settings: RecordingSettings, folder: AnyPath) ->
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """What is read of each record, and how it becomes what was asked for.
+    """Stored channels to read of each record, and how they become the channels that are asked for.
 
     Attributes:
         plan: of the dataset.
