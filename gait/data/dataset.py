@@ -190,7 +190,7 @@ class Dataset:
     # Reading ---------------------------------------------------------------------------------
 
     def selection(self, channels: Sequence[str]) -> Selection:
-        """Selects what to read of a record, and how it becomes the channels of the view.
+        """Chooses what to read of a record so that the channels can be made of it, as the view shows them.
 
         Raises:
             InputError: if a channel is neither recorded nor can be computed.
@@ -289,7 +289,7 @@ class Dataset:
             make = command_with(self.plan, self.settings, self.folder, missing, audit)
             raise InputError(
                 f"The scenario reads {', '.join(channels)}, but {self.folder} lacks {', '.join(missing)}: it was made "
-                f"with --channels={','.join(self.channels)}, from which {', '.join(self.readable) or 'none'} can be "
+                f"with --channels={','.join(self.channels)}, from which {', '.join(self.readable) or 'nothing'} can be "
                 f"read. This command makes a dataset of the same walkers that has all of them: {make}"
             )
 

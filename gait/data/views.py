@@ -98,7 +98,7 @@ def viewed_settings(plan: Plan, settings: RecordingSettings, folder: AnyPath) ->
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Channels to read of each record, and how they become those asked for.
+    """Stored channels to read of each record, and how they become the channels that are asked for.
 
     Attributes:
         plan: of the dataset.

@@ -29,6 +29,7 @@ from gait.simulation.model import Outcome
 from gait.simulation.population import Population, walk_records
 from gait.simulation.walks import integrate
 from gait.storage import files
+from tests.helpers.shards import rewrite_with
 from tests.helpers.walks import files_of, paper_draws, small_plan
 
 
@@ -313,19 +314,6 @@ def test_repair_with_other_results_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "walk_records", lambda *a: (honest(*a)[0] * (1 + 1e-15), *honest(*a)[1:]))
     with pytest.raises(InputError, match="not what the manifest describes"):
         write_dataset(tmp_path, plan, audit=0)
-
-
-def rewrite_with(folder, name, change=lambda records: None, serialise=tf.train.Example.SerializeToString):
-    """Replaces a shard by one with changed records, or otherwise serialised, and a manifest that agrees with it."""
-    records = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(folder / name))]
-    change(records)
-    with tf.io.TFRecordWriter(str(folder / name)) as writer:
-        for record in records:
-            writer.write(serialise(record))
-    content = json.loads((folder / "manifest.json").read_text())
-    content["shards"][name] |= {"bytes": (folder / name).stat().st_size, "sha256": files.sha256(folder / name)}
-    del content["checksum"]
-    files.write_sealed(folder / "manifest.json", content)
 
 
 @pytest.mark.parametrize("first", [0, 50])

@@ -10,7 +10,7 @@ import tensorflow as tf
 from gait.data.dataset import open_dataset
 from gait.data.writing import write_dataset
 from gait.errors import InputError
-from gait.scenarios import SCENARIOS
+from gait.scenarios import SCENARIOS, Scenario
 from gait.storage import files
 from gait.training.feed import Feed
 from gait.training.preprocessing import Moments
@@ -74,6 +74,43 @@ def test_a_streamed_record_is_that_from_memory_to_the_last_bit(small_dataset):
         epoch = np.concatenate(epoch_of(feed, 0), axis=1)
         rows.append(sorted(row.tobytes() for row in epoch))
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "view"),
+    [
+        (("x_rel", "contact_left", "fy_left", "ax", "y"), {}),
+        (("x", "y"), {"duration": 2.0, "interval": 0.2}),
+        (("fy", "leg_length", "y_rel"), {"interval": 0.3}),
+    ],
+)
+def test_derived_channels_and_views_are_streamed_to_the_last_bit(small_dataset, inputs, view):
+    """What is read into memory is tested in `tests/data/test_views.py`."""
+    scenario = Scenario("own", inputs, ("mass", "rest_length"), "A question.", measured=("x0",))
+    dataset = open_dataset(small_dataset).viewed(**view)
+    rows = []
+    for cache in CACHES:
+        feed = Feed(dataset, TrainingSettings(scenario, epochs=3, batch_size=100, cache=cache, **STANDARDISED))
+        assert feed.width == len(inputs) * dataset.samples + 1
+        assert feed.train.element_spec[0].shape[1] == feed.width
+        epoch = np.concatenate(epoch_of(feed, 0), axis=1)
+        rows.append(sorted(row.tobytes() for row in epoch))
+    assert len(rows[0]) == 1600
+    assert rows[0] == rows[1]
+
+
+def test_stored_channels_are_streamed_without_a_detour(small_dataset, monkeypatch):
+    """Control: derived ones take it."""
+    called = []
+    honest = tf.numpy_function
+    monkeypatch.setattr(tf, "numpy_function", lambda *a, **k: (called.append(1), honest(*a, **k))[1])
+    for inputs, times in ((("x", "fy"), 0), (("x", "ay"), 1)):
+        scenario = Scenario("own", inputs, ("mass",), "A question.")
+        feed = Feed(
+            open_dataset(small_dataset), TrainingSettings(scenario, batch_size=100, cache="none", **STANDARDISED)
+        )
+        assert next(iter(feed.train))[0].shape == (100, 60)
+        assert len(called) == times
 
 
 def test_validation_uses_the_training_statistics(small_dataset):
