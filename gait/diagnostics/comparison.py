@@ -116,12 +116,12 @@ class ComparedRun:
     @property
     def duration(self) -> float | None:
         """Length of a recording, s; None for the dataset's."""
-        return getattr(self.scenario, "duration", None)
+        return self.scenario.duration
 
     @property
     def interval(self) -> float | None:
         """Time between samples, s; None for the dataset's."""
-        return getattr(self.scenario, "interval", None)
+        return self.scenario.interval
 
     @property
     def recording(self) -> str:

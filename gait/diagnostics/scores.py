@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -301,3 +302,12 @@ def _float(value: float | None) -> float:
 def _ends(values: Sequence[float | None]) -> Interval:
     low, high = values
     return _float(low), _float(high)
+
+
+def flat(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A score as `Score.to_dict` has it, with the two ends of an interval as keys of their own."""
+    found: dict[str, Any] = {}
+    for key, value in entry.items():
+        pair = isinstance(value, list) and len(value) == 2
+        found |= {f"{key}_low": value[0], f"{key}_high": value[1]} if pair else {key: value}
+    return found

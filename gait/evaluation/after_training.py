@@ -13,7 +13,7 @@ import pandas as pd
 from gait import scripting
 from gait.data.dataset import Dataset, open_dataset
 from gait.diagnostics.calibration import RatioCalibration, calibrate_ratio_posterior
-from gait.diagnostics.scores import Score, score
+from gait.diagnostics.scores import Score, flat, score
 from gait.errors import InputError
 from gait.evaluation.levels import LEVELS, KeptLevels
 from gait.evaluation.remedies import remedy
@@ -304,12 +304,7 @@ def _basis(run: FinishedRun, dataset: Dataset) -> list[str]:
 
 def _metrics_csv(entries: Mapping[str, dict]) -> str:
     """One row a target, with the two ends of an interval as columns of their own."""
-    rows = []
-    for name, entry in entries.items():
-        row: dict[str, object] = {"quantity": name}
-        for key, value in entry.items():
-            row |= {f"{key}_low": value[0], f"{key}_high": value[1]} if isinstance(value, list) else {key: value}
-        rows.append(row)
+    rows = [{"quantity": name} | flat(entry) for name, entry in entries.items()]
     return pd.DataFrame(rows).to_csv(index=False)
 
 

@@ -7,10 +7,10 @@ import dataclasses
 import fnmatch
 import io
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from gait.diagnostics.comparison import Cell, ComparedRun, ComparisonTable
+from gait.diagnostics.scores import flat
 from gait.errors import InputError, printable
 from gait.parameters import QUANTITIES
 from gait.report.comparison import plot_comparison
@@ -196,21 +196,9 @@ def _csv(table: ComparisonTable) -> str:
             "samples": run.samples,
             "dataset": run.dataset,
         }
-        rows += [about | {"quantity": name} | _flat(run.entries[name]) for name in table.columns if name in run.cells]
+        rows += [about | {"quantity": name} | flat(run.entries[name]) for name in table.columns if name in run.cells]
     text = io.StringIO()
     writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry of metrics.json with the two ends of an interval as keys of their own."""
-    flat: dict[str, Any] = {}
-    for key, value in entry.items():
-        flat |= {f"{key}_low": value[0], f"{key}_high": value[1]} if _is_interval(value) else {key: value}
-    return flat
-
-
-def _is_interval(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2

@@ -88,7 +88,7 @@ def test_the_figure_is_written_where_the_user_says(scripts, tmp_path, ending, be
     ("arguments", "message"),
     [
         (("--mass=75,60",), "The range of mass is empty"),
-        (("--y0=-0.2,-0.1",), "attempts at it and at its neighbours ended in: airborne 1000"),
+        (("--y0=-0.2,-0.1",), "attempts at it and at its neighbours ended in: airborne 4000"),
     ],
 )
 def test_a_population_that_cannot_walk_is_explained(scripts, tmp_path, arguments, message):
