@@ -77,13 +77,15 @@ def _whole(values: np.ndarray) -> np.ndarray:
     return np.maximum(0, np.nan_to_num(values)).astype(np.int64)
 
 
-def _leg_force(samples: dict[str, np.ndarray], walkers: Conditions, foothold: np.ndarray) -> np.ndarray:
-    """Forward and vertical force [N] of the leg on each sample's foothold, as if it stood; shape [2, n, samples]."""
+def _leg_force(
+    samples: dict[str, np.ndarray], walkers: Conditions, foothold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Forward and vertical force [N] of the leg on each sample's foothold, as if it stood; shape [n, samples] each."""
+    odd = (foothold & 1).astype(bool)
     stiffness, rest_length = (
-        np.take_along_axis(legs, foothold % 2, axis=1) for legs in (walkers.stiffness, walkers.rest_length)
+        np.where(odd, _column(legs[:, 1]), _column(legs[:, 0])) for legs in (walkers.stiffness, walkers.rest_length)
     )
-    x = samples["x"] - foothold * _column(walkers.target)
-    return np.stack(spring_force(x, samples["y"], stiffness, rest_length))
+    return spring_force(samples["x"] - foothold * _column(walkers.target), samples["y"], stiffness, rest_length)
 
 
 def _support(samples: dict[str, np.ndarray], walkers: Conditions) -> np.ndarray:
@@ -100,16 +102,19 @@ def _support(samples: dict[str, np.ndarray], walkers: Conditions) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # NaN after the end of a walk
         reach = np.sqrt(np.maximum(longest**2 - y**2, 0.0) + _NEAR * longest**2)
         first, last = _whole(np.ceil((x - reach) / step)), _whole(np.floor((x + reach) / step))
-    measured = np.stack([samples["fx"], samples["fy"]])
+    fx, fy = samples["fx"], samples["fy"]
     support, least = np.stack([first, first]), np.full(x.shape, np.inf)
     rear = _leg_force(samples, walkers, first)
     for foothold in (first + i for i in range(int((last - first).max(initial=0)) + 1)):
         front = _leg_force(samples, walkers, foothold + 1)
-        for other, force in ((foothold, rear), (foothold + 1, rear + front)):
-            error = np.hypot(*(force - measured))
+        left_x, left_y = fx - rear[0], fy - rear[1]  # what the rear leg leaves to the front one
+        for other, error in (
+            (foothold, left_x**2 + left_y**2),
+            (foothold + 1, (left_x - front[0]) ** 2 + (left_y - front[1]) ** 2),
+        ):
             better = (error < least) & (other <= last)
-            least = np.where(better, error, least)
-            support = np.where(better, np.stack([foothold, other]), support)
+            for array, value in ((least, error), (support[0], foothold), (support[1], other)):
+                np.copyto(array, value, where=better)
         rear = front
     samples[_SUPPORT] = support
     return support
@@ -118,8 +123,8 @@ def _support(samples: dict[str, np.ndarray], walkers: Conditions) -> np.ndarray:
 def _leg(samples: dict[str, np.ndarray], walkers: Conditions, leg: int) -> tuple[np.ndarray, np.ndarray]:
     """Foothold of a leg and whether it stands there, shape [n, samples] each; footholds alternate between the legs."""
     rear, front = _support(samples, walkers)
-    own = np.where(rear % 2 == leg, rear, front)
-    return own, own % 2 == leg
+    own = np.where(rear & 1 == leg, rear, front)
+    return own, own & 1 == leg
 
 
 def _force_of(leg: int, direction: int) -> Measure:
