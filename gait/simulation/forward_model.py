@@ -160,7 +160,7 @@ class ForwardModel:
         """Unknowns of walkers, shape [count, p]: drawn from the prior, circumstances anew until the walker walks.
 
         Raises:
-            InputError: if a walker does not walk in 1,000 attempts.
+            InputError: if a walker does not walk in 4,000 attempts.
         """
         priors = {name: self.prior(name) for name in self.unknowns}
         theta = draw(self.unknowns, priors, count, generator)
