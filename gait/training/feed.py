@@ -20,6 +20,7 @@ from gait.training.preprocessing import JOINT, Moments, aligned_empty, preproces
 from gait.training.run import INFERENCE_BATCH
 from gait.training.settings import TrainingSettings
 
+_NOISE_ROWS = 8192  # of the noise of an epoch; pairs of them with random signs make 2.7e8 different rows
 _STREAM_BUFFER = 50_000  # records kept for shuffling when the data do not fit in memory
 
 
@@ -30,8 +31,12 @@ def _total(moments: Iterable[Moments]) -> Moments:
 class Feed:
     """Preprocessed batches of a scenario: a fresh permutation in every epoch, known by seed and epoch alone.
 
-    If the scenario has noise, every batch of an epoch gets its own, known by seed, epoch and step; the validation
+    If the scenario has noise, every record of an epoch gets its own, known by seed, epoch and step; the validation
     split always gets the same. Inputs are standardised, noise included, and then whitened if the settings say so.
+
+    Noise of a record is the scaled sum of two random rows with random signs of a table that every epoch has anew. It is
+    as normal, as strong and as new as numbers drawn one by one, and costs a fraction of their time: as whitening is
+    linear, the table is whitened once.
 
     Args:
         dataset: where the records are.
@@ -42,7 +47,7 @@ class Feed:
     Attributes:
         train, validation: `tf.data.Dataset` of (inputs, targets); `train` is the epoch `epoch`. With a `device`, the
             elements of `train` are arguments of `batch`.
-        epoch: variable that selects the permutation and the noise.
+        epoch: variable that selects the permutation and the noise; set by `begin`.
         steps: batches in an epoch; what is left over from the last whole batch waits for another epoch.
         width: number of inputs.
         input_moments, target_moments: statistics of the training split, that of the noise included.
@@ -75,9 +80,24 @@ class Feed:
         if self._watch is not None:
             self._watch.check(thoroughly=thoroughly)
 
+    def begin(self, epoch: int) -> None:
+        """Turns to an epoch, from 0: its permutation and its noise."""
+        self.epoch.assign(epoch)
+        if self._noise is None:
+            return
+        # No key of a permutation: seeds are smaller.
+        drawn = tf.random.stateless_normal(self._noise.shape, [self._seed + 2**32, epoch])
+        drawn *= np.float32(self._noise_sd / self.input_moments.sd)
+        self._noise.assign(drawn if self.whitening is None else drawn @ self.whitening)
+
     def _build(self, in_memory: bool, device: str | None) -> None:
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         inputs, targets = self._read("train", keep=in_memory)
+        self._noise: tf.Variable | None = None
+        if self._noise_sd is not None:
+            with tf.device(device or "CPU:0"):
+                self._noise = tf.Variable(tf.zeros([_NOISE_ROWS, self.width]), trainable=False)
+        self.begin(0)
         batches_of = self._permuted(inputs, targets, device) if in_memory else self._streamed()
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -96,8 +116,7 @@ class Feed:
     def _read(self, split: str, keep: bool = True):
         """Preprocessed inputs and targets of a split as tensors, or None if they are not to be kept.
 
-        The statistics to preprocess with are those of the training split, which is read first. Its inputs are whitened
-        only if they get no noise.
+        The statistics to preprocess with are those of the training split, which is read first.
         """
         scenario, names = self._scenario, self._dataset.parameters
         widths = (self.width, len(scenario.targets)) if keep else ()
@@ -124,8 +143,7 @@ class Feed:
             add_fixed_noise(scenario, kept[0], self._seed, split)
         if not keep:
             return None, None
-        now = split != "train" or self._noise_sd is None
-        preprocess(kept[0], self.input_moments, self.whitening if now else None)
+        preprocess(kept[0], self.input_moments, self.whitening)
         preprocess(kept[1], self.target_moments)
         # Through DLPack a tensor uses the array's memory; any other way, there would be a second gigabyte.
         return tuple(tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for array in kept)
@@ -135,14 +153,17 @@ class Feed:
         columns: list[Any] = [derive(name, parameters) for name in self._scenario.targets]
         return np.stack(columns, axis=1) if isinstance(columns[0], np.ndarray) else tf.stack(columns, axis=1)
 
-    def _completed(self, inputs: tf.Tensor, step: tf.Tensor, epoch: tf.Tensor, *, whiten: bool) -> tf.Tensor:
-        """Standardised inputs of a batch with the noise of its step, if the scenario has any, and then whitened."""
-        if self._noise_sd is not None:
-            # No key of a permutation: seeds are smaller.
-            key = [self._seed + 2**32, epoch * 2**32 + step]
-            sd = np.float32(self._noise_sd / self.input_moments.sd)
-            inputs += sd * tf.random.stateless_normal(tf.shape(inputs), key)
-        return inputs @ self.whitening if whiten and self.whitening is not None else inputs
+    def _with_noise(self, inputs: tf.Tensor, step: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """Preprocessed inputs of a batch with the noise of its step, if the scenario has any."""
+        if self._noise is None:
+            return inputs
+        key, count = [self._seed + 2**33, epoch * 2**32 + step], tf.shape(inputs)[0]
+        first, apart, signs = tf.unstack(tf.random.stateless_uniform([3, count], key, 0, 2**30, tf.int32))
+        other = first + 1 + apart % (_NOISE_ROWS - 1)  # never the row itself
+        for rows, bit in ((first, 1), (other, 2)):
+            sign = tf.where(tf.bitwise.bitwise_and(signs, bit) > 0, np.float32(0.5**0.5), np.float32(-(0.5**0.5)))
+            inputs += sign[:, None] * tf.gather(self._noise, rows % _NOISE_ROWS)
+        return inputs
 
     def _permuted(self, inputs: tf.Tensor, targets: tf.Tensor, device: str | None):
         """An epoch from memory: rows are gathered by a permutation."""
@@ -150,8 +171,7 @@ class Feed:
             inputs, targets = tf.identity(inputs), tf.identity(targets)
 
         def batch(rows, step, epoch):
-            chosen = tf.gather(inputs, rows)
-            return self._completed(chosen, step, epoch, whiten=self._noise_sd is not None), tf.gather(targets, rows)
+            return self._with_noise(tf.gather(inputs, rows), step, epoch), tf.gather(targets, rows)
 
         def batches_of(epoch):
             order = tf.random.experimental.stateless_shuffle(tf.range(len(inputs)), seed=[self._seed, epoch])
@@ -177,8 +197,10 @@ class Feed:
                 inputs = tf.ensure_shape(inputs, [None, selection.width])
             table = {name: parameters[:, i] for i, name in enumerate(dataset.parameters)}
             inputs = self.input_moments.standardised(scenario_inputs(self._scenario, inputs, table))
+            if self.whitening is not None:
+                inputs @= self.whitening
             targets = self.target_moments.standardised(tf.cast(self._targets(table), tf.float32))
-            return self._completed(inputs, step, epoch, whiten=True), targets
+            return self._with_noise(inputs, step, epoch), targets
 
         def shuffled(epoch, i, buffer):
             order = tf.random.experimental.stateless_shuffle(buffer, seed=[self._seed, epoch * 2**32 + i])

@@ -120,7 +120,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Tells the feed the number of the epoch."""
-        self._feed.epoch.assign(epoch)
+        self._feed.begin(epoch)
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):

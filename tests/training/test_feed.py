@@ -40,7 +40,7 @@ def test_moments_are_those_of_numpy():
 
 
 def epoch_of(feed, epoch):
-    feed.epoch.assign(epoch)
+    feed.begin(epoch)
     inputs, targets = zip(*feed.train.as_numpy_iterator(), strict=True)
     return np.concatenate(inputs), np.concatenate(targets)
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from gait.data.dataset import open_dataset
 from gait.data.writing import write_dataset
@@ -38,7 +39,7 @@ def settings(scenario, **changes):
 
 def epoch_of(feed, epoch):
     """Inputs and targets of an epoch in SI units, float64."""
-    feed.epoch.assign(epoch)
+    feed.begin(epoch)
     inputs, targets = (np.concatenate(parts) for parts in zip(*feed.train.as_numpy_iterator(), strict=True))
     scaled = (inputs, feed.input_moments), (targets, feed.target_moments)
     return tuple(rows * moments.sd + moments.mean for rows, moments in scaled)
@@ -164,6 +165,29 @@ def test_every_batch_has_fresh_noise_of_the_level_asked_for(small_dataset, cache
     correlation = np.corrcoef(batches) - np.eye(32)
     assert np.abs(correlation).max() < 5 / np.sqrt(batches.shape[1])
     np.testing.assert_array_equal(epoch_of(noisy, 1)[0], epoch_of(noisy, 1)[0])
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+def test_noise_of_a_record_is_normal_and_its_own(small_dataset, preprocessing):
+    """In distribution as numbers drawn one by one, whitened or not, though records share a table of noise."""
+    chosen = {"preprocessing": preprocessing, "batch_size": 1600}
+    feed, zero = Feed(open_dataset(small_dataset), settings(NOISY, **chosen)), tf.zeros((1600, 61))
+    epoch = tf.constant(0, tf.int64)
+    noise = np.stack([feed._with_noise(zero, tf.constant(step, tf.int64), epoch) for step in range(16)])
+    expected = np.diag((noise_sd(NOISY, 61) / feed.input_moments.sd) ** 2)
+    if feed.whitening is not None:
+        expected = feed.whitening.T @ expected @ feed.whitening
+    rows = noise.reshape(-1, 61)
+    spread = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    # 25,600 rows made of 8,192 independent ones.
+    assert np.abs((np.cov(rows.T) - expected) / spread).max() < 5.5 * np.sqrt(2.0 / 8192)
+    scaled = rows / np.sqrt(np.diag(expected))
+    assert stats.kurtosis(scaled.ravel()) == pytest.approx(0.0, abs=6 * np.sqrt(24.0 / 8192 / 10))
+    assert len(np.unique(rows, axis=0)) > 25_590  # next to no two records have the same
+    # Two records share a row of the table with a probability of 4 in 8,192; the others are independent.
+    alike = rows[:400] @ np.linalg.inv(expected) @ rows[:400].T / 61
+    np.fill_diagonal(alike, 0.0)
+    assert 20 < np.sum(np.abs(alike) > 0.35) < 1200
 
 
 def test_noise_of_another_seed_is_another(small_dataset):

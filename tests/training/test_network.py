@@ -89,7 +89,7 @@ def test_a_run_keeps_its_parts(small_dataset, tmp_path, monkeypatch, cut_after_c
 
 
 def batches(feed, epoch):
-    feed.epoch.assign(epoch)
+    feed.begin(epoch)
     made = [feed.batch(*arguments) for arguments in feed.train] if feed.batch else list(feed.train)
     return [np.concatenate(arrays) for arrays in zip(*made, strict=True)]
 
