@@ -72,7 +72,7 @@ def viewed_settings(plan: Plan, settings: RecordingSettings, folder: AnyPath) ->
         folder: where it is.
 
     Returns:
-        The settings of the view; those of the plan if it shows all samples.
+        The settings of the view: its walkers walk as long as the records do. Those of the plan if it shows all samples.
 
     Raises:
         InputError: if the view is longer than the records, or its interval no multiple of theirs.
@@ -93,7 +93,7 @@ def viewed_settings(plan: Plan, settings: RecordingSettings, folder: AnyPath) ->
             f"{dataclasses.replace(plan, settings=settings).command(_beside(folder, 'resampled'))}"
         )
     whole = round(every) == 1 and settings.times.size == stored.times.size
-    return stored if whole else settings
+    return stored if whole else dataclasses.replace(settings, walking=stored.duration)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ class RecordingSettings:
         duration: length of a walk, s.
         interval: time between samples, s.
         gravity: gravitational acceleration where it is recorded, m/s².
+        walking: how long every walker walks, s, if that is longer than the recording: it is the first part of a walk.
 
     Raises:
         InputError: if a number is not positive, or the duration does not hold a sensible number of intervals.
@@ -32,6 +33,7 @@ class RecordingSettings:
     duration: float = 15.0
     interval: float = 0.1
     gravity: float = 10.0
+    walking: float | None = None
 
     def __post_init__(self):
         for name in ("duration", "interval"):
@@ -45,6 +47,11 @@ class RecordingSettings:
             )
         if not (np.isfinite(self.gravity) and self.gravity > 0):
             raise InputError(f"gravity must be positive. Received: --gravity={self.gravity}.")
+
+    @property
+    def walked(self) -> float:
+        """Time for which a walker has to walk, s."""
+        return max(self.duration, self.walking or 0.0)
 
     @property
     def times(self) -> np.ndarray:

@@ -25,11 +25,11 @@ def integrate(
 
     Args:
         conditions: n walkers; their gravity counts, not that of the settings.
-        settings: duration and interval.
+        settings: duration and interval, and how long they have to walk.
         engine: name of one of `ENGINES`.
         threads: number of cores; None for all. The walks do not depend on it.
     """
-    return ENGINES[engine](conditions, settings.times, settings.duration, threads=threads)
+    return ENGINES[engine](conditions, settings.times, settings.walked, threads=threads)
 
 
 def simulate(

@@ -1,5 +1,6 @@
 """A recorded walker as a forward model: its outputs, and what every sensor leaves unknown."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,8 +10,9 @@ from scipy.integrate import solve_ivp
 import gait
 from gait import identifiability
 from gait.errors import InputError
-from gait.parameters import NAMES, PAPER_PRIORS, Uniform, named
+from gait.parameters import NAMES, PAPER_PRIORS, Uniform, draw, named
 from gait.simulation import model
+from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
 from gait.simulation.model import Outcome, Phase
 
@@ -226,3 +228,16 @@ def test_dropped_event_time_terms_are_noticed(rule):
         assert off > 1e4 * error
     else:
         assert off < 1e-6
+
+
+def test_the_beginning_of_a_longer_walk_is_that_of_walkers_who_walk_on():
+    """A view of a dataset has such walkers: of those who walk for 5 s, some do not walk for 15."""
+    theta = draw(NAMES, PAPER_PRIORS, 2000, np.random.default_rng(0))
+    whole = ForwardModel(("x", "y")).outputs(theta).reshape(-1, 2, 150)
+    short = RecordingSettings(duration=5.0, interval=0.2)
+    begun = ForwardModel(("x", "y"), settings=dataclasses.replace(short, walking=15.0)).outputs(theta)
+    np.testing.assert_array_equal(begun, whole[:, :, :50:2].reshape(-1, 50))
+    ended = np.isfinite(ForwardModel(("x", "y"), settings=short).outputs(theta)).all(axis=1)
+    walked = np.isfinite(begun).all(axis=1)
+    assert (ended >= walked).all()
+    assert ended.mean() - walked.mean() > 0.01  # a control: it does matter
