@@ -21,12 +21,15 @@ DECISIVE = {
         ("numpy", "tensorflow", "keras"),
         (
             "parameters.py", "scenarios.py", "simulation/channels.py", "simulation/conditions.py", "data/records.py",
-            "data/reading.py", "data/dataset.py", "training",
+            "data/reading.py", "data/views.py", "data/dataset.py", "training",
         ),
     ),
     "posteriors": (
         ("numpy", "scipy", "numba", "llvmlite"),
-        ("parameters.py", "simulation", "inference", "limits/functions.py", "limits/noise.py"),
+        (
+            "parameters.py", "simulation", "inference", "limits/functions.py", "limits/noisy_ceilings.py",
+            "limits/noise.py",
+        ),
     ),
 }  # fmt: skip
 """Packages, and modules and folders of this package, that decide the last digits of what a task computes."""

@@ -14,7 +14,7 @@ ENTRIES = {
 MESSAGES = {"errors", "provenance", "streams", "scripting", "storage", "identifiability.wording"}
 UNDECISIVE = {
     "simulation": MESSAGES,
-    "training": MESSAGES | {"simulation", "data.manifest"},
+    "training": MESSAGES | {"simulation", "data.manifest", "data.watch"},
     "posteriors": MESSAGES,
 }
 """What the entries load beside: messages, files, and in training the description of the data, which has checksums."""

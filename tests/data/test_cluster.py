@@ -240,7 +240,7 @@ def test_a_users_mistake_found_by_a_worker_is_told_as_here(machines, tmp_path):
     hopeless = small_plan().population.priors | {"y0": Uniform(0.35, 0.4)}
     plan, here = small_plan(10, shards=1, priors=hopeless), set()
     for rows in (range(8), range(8, 9), range(9, 10)):  # the three shards, any of which may be the first to fail
-        with pytest.raises(InputError, match="did not walk in 1000 attempts") as mistake:
+        with pytest.raises(InputError, match="did not walk in 4000 attempts") as mistake:
             walk_records(plan.population, plan.settings, rows)
         here.add(str(mistake.value))
     with pytest.raises(InputError) as there:
