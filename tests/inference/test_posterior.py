@@ -208,7 +208,7 @@ def test_legs_of_their_own_stiffness_are_told_apart():
     ("name", "touchdown"),
     [
         ("paper", "angle_of_attack"),
-        ("adult", "step_length"),
+        pytest.param("adult", "step_length", marks=pytest.mark.slow),
         pytest.param("adult", "angle_of_attack", marks=pytest.mark.slow),
     ],
 )
@@ -228,6 +228,7 @@ def test_other_populations_and_touchdowns_are_known_as_well(name, touchdown):
         assert set(found[i].draws) == {*population.names, "stiffness_to_mass"}
 
 
+@pytest.mark.slow
 def test_legs_as_unequal_as_they_can_be_leave_numbers():
     """At the end of the possible ratios of the legs, some draws are impossible; they have no weight, and no say."""
     names = (*NAMES, "stiffness_right")
@@ -440,6 +441,7 @@ def test_a_recording_does_not_depend_on_its_neighbours(three):
     assert not np.array_equal(others[0].draws, three[0].draws)
 
 
+@pytest.mark.slow
 def test_a_recording_does_not_depend_on_neighbours_that_need_a_larger_bank():
     """At 2 cm the first of these needs the small bank, the other the large one."""
     recordings = noisy(walkers()[1][:3], 0.02)

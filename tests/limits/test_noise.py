@@ -200,7 +200,7 @@ def test_the_design_shows_the_truth_beside_local_bounds(monkeypatch):
         assert any(f"R² of {level:g}" in text.get_text() for text in figure.legends[0].get_texts())
 
 
-@pytest.mark.parametrize("target", ["mass", "stiffness"])
+@pytest.mark.parametrize("target", [pytest.param("mass", marks=pytest.mark.slow), "stiffness"])
 def test_few_walkers_tell_the_ceiling_of_mass_and_stiffness(target):
     """In a millimetre of noise it is the closed form's. Without the control variate the error would be far larger."""
     model = ForwardModel(("x", "y"))

@@ -254,6 +254,7 @@ def test_a_resumed_run_meets_the_same_noise(small_dataset, noisy_run, tmp_path, 
     assert one.equals(other)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_figure")
 def test_a_killed_run_meets_the_same_noise(small_dataset, noisy_run, tmp_path, cut_after_checkpoint):
     """Ended like by a power cut right after a checkpoint: the same weights to the last digit."""
@@ -265,7 +266,7 @@ def test_a_killed_run_meets_the_same_noise(small_dataset, noisy_run, tmp_path, c
 
 
 @pytest.mark.usefixtures("no_figure")
-@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+@pytest.mark.parametrize("preprocessing", ["whitened", pytest.param("standardised", marks=pytest.mark.slow)])
 def test_the_saved_model_takes_noisy_recordings_in_plain_keras(small_dataset, tmp_path, preprocessing):
     """SI units in, SI units out, in layers of Keras alone."""
     scenario = dataclasses.replace(NOISY, noise={"x": 0.01, "y": 0.01, "mass": 0.1})

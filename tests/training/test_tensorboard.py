@@ -81,6 +81,7 @@ def test_curves_change_nothing_in_the_result(small_dataset, plain, tmp_path):
     assert not (plain / "tensorboard").exists()
 
 
+@pytest.mark.slow
 @needs_tensorboard
 @pytest.mark.usefixtures("no_figure")
 def test_a_resumed_run_has_every_epoch_once(small_dataset, plain, tmp_path, monkeypatch):
