@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gait.diagnostics.intervals import is_range
 from gait.diagnostics.verdicts import Recovery
 from gait.limits.ceilings import RECOVERED_R2
 from gait.limits.noisy_ceilings import noise_in_words
@@ -24,6 +25,7 @@ class Cell:
         reached: R² of the network; NaN if undefined.
         verdict: verdict on the network.
         error: standard error of `possible`; None if it is exact or a bound.
+        interval: 99 % interval of `possible`, if some walkers could not be done and it is therefore a range; else None.
         is_bound: whether `possible` is a bound in noise that may be out of every estimator's reach.
     """
 
@@ -31,6 +33,7 @@ class Cell:
     reached: float
     verdict: Recovery
     error: float | None = None
+    interval: tuple[float, float] | None = None
     is_bound: bool = False
 
     @classmethod
@@ -48,11 +51,13 @@ class Cell:
         if math.isnan(possible):
             raise ValueError(f"ceiling_r2 is {entry['ceiling_r2']!r}")
         known = not math.isnan(error)
+        low, high = (_number(end) for end in entry.get("ceiling_interval") or (possible, possible))
         return cls(
             possible=possible,
             reached=_number(entry["r2"]),
             verdict=Recovery(entry["verdict"]),
             error=error if known else None,
+            interval=(low, high) if known and is_range(low, high, error) else None,
             is_bound=noisy and not known and possible > 0.0,
         )
 
@@ -61,9 +66,10 @@ class Cell:
         """Whether some estimator recovers the quantity; None where there is only a bound, and it leaves that open."""
         if self.verdict == Recovery.RECOVERED:
             return True
-        if self.possible < RECOVERED_R2:
+        low, high = self.interval or (self.possible, self.possible)
+        if high < RECOVERED_R2:
             return False
-        return None if self.is_bound else True
+        return None if self.is_bound or low < RECOVERED_R2 else True
 
 
 def _number(value: Any) -> float:

@@ -45,6 +45,11 @@ class CeilingRange:
         return self.low - self.margin, self.high + self.margin
 
 
+def is_range(low: float, high: float, error: float) -> bool:
+    """Tells whether a ceiling's 99 % interval is so wide for its standard error that it is told as a range."""
+    return high - low > 8.0 * error + 0.01
+
+
 def r2_with_interval(truth: np.ndarray, estimate: np.ndarray) -> tuple[float, float, float]:
     """R² = 1 - sum (truth - estimate)² / sum (truth - mean)², with its 95 % interval.
 

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from gait.diagnostics import verdicts
-from gait.diagnostics.intervals import NORMAL_95, NORMAL_99, CeilingRange, gap_with_interval, r2_with_interval
+from gait.diagnostics.intervals import (
+    NORMAL_95,
+    NORMAL_99,
+    CeilingRange,
+    gap_with_interval,
+    is_range,
+    r2_with_interval,
+)
 from gait.diagnostics.verdicts import Interval, Limit, Recovery
 from gait.identifiability.findings import Identifiability
 from gait.identifiability.wording import with_error
@@ -108,7 +115,7 @@ class Score:
         if ceiling.error is None:
             return f"at most {ceiling.r2:.4f}"
         low, high = self.ceiling_interval or (ceiling.r2, ceiling.r2)
-        if math.isnan(ceiling.r2) or high - low > 8.0 * ceiling.error + 0.01:
+        if math.isnan(ceiling.r2) or is_range(low, high, ceiling.error):
             return f"{max(low, 0.0):.2f} to {min(high, 1.0):.2f}"
         return with_error(ceiling.r2, ceiling.error)
 

@@ -21,7 +21,7 @@ class NoisyCeiling:
     """Highest possible R² of one quantity in a given noise.
 
     Attributes:
-        r2: mean over the walkers.
+        r2: mean over the walkers that could be done.
         error: its standard error.
         low, high: bounds on `r2` if some walkers could not be done; else equal to it.
         spread: standard deviation of the quantity among walkers of the prior, in its unit.
@@ -61,16 +61,15 @@ def mean_ceiling(
     known, count = share[sound], len(share)
     if not len(known):
         return NoisyCeiling(math.nan, math.nan, 0.0, 1.0, math.sqrt(spread))
-    left = float(np.mean(np.where(np.isfinite(share), share, 1.0)))
     error = float(np.std(known, ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan
     undone = count - len(known)
     low, high = 1.0 - (known.sum() + undone) / count, 1.0 - known.sum() / count
     defined = bool(np.isfinite(local).all())
     return NoisyCeiling(
-        r2=1.0 - left,
+        r2=1.0 - float(known.mean()),
         error=error,
-        low=float(low) if undone else 1.0 - left,
-        high=float(high) if undone else 1.0 - left,
+        low=float(low),
+        high=float(high),
         spread=math.sqrt(spread),
         twins=int(np.sum(far & sound)) if defined else None,
         local_sd=float(np.median(local)) if defined else None,

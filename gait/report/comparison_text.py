@@ -55,6 +55,8 @@ def cell_text(cell: Cell, *, with_error: bool = False) -> str:
     if with_error and cell.error:
         shown = min(max(decimals[0], -math.floor(math.log10(cell.error))), _MOST_DECIMALS)
         possible = f"{_r2(cell.possible, shown)} ± {cell.error:.1g}"
+    if cell.interval:
+        possible = f"{max(cell.interval[0], 0.0):.2f} to {min(cell.interval[1], 1.0):.2f}"
     return f"{'≤' if cell.is_bound else ''}{possible} → {reached}"
 
 
@@ -147,7 +149,7 @@ def _knowledge(table: ComparisonTable, name: str) -> list[str]:
         if cell.can_be_known:
             known[run.place] = None
         elif cell.can_be_known is False:
-            unknown.setdefault(run.place, []).append(cell.possible)
+            unknown.setdefault(run.place, []).append(min(cell.interval[1], 1.0) if cell.interval else cell.possible)
     found = [f"{subject} can be known from {_alternatives(known)}."] if known else []
     if unknown:
         limits = {place: _span(values) for place, values in unknown.items()}

@@ -138,6 +138,7 @@ def test_walkers_that_could_not_be_done_widen_the_limits():
     assert found.low == pytest.approx(1.0 - 1.6 / 4.0)
     assert found.high == pytest.approx(1.0 - 0.6 / 4.0)
     assert found.low <= found.r2 <= found.high
+    assert found.r2 == pytest.approx(1.0 - 0.6 / 3.0)  # of those that could be done
     study = NoiseStudy({"mass": found}, 4, 1, 500.0, {}, None, 0.0, 0)
     said = in_noise("mass", noisy_ceiling(Ceiling(0.9, 1.0, "The noise"), found), found, study.walkers)
     assert said.startswith("between 0.60 and 0.85")

@@ -283,3 +283,20 @@ def test_names_of_runs_may_hold_anything():
     _, texts, _ = drawn(table)
     assert any(name.split()[0] in text for text, _ in texts)
     assert faults(table) == []
+
+
+def test_a_ceiling_of_walkers_that_could_not_be_done_is_a_range():
+    """A network may well do better than the range's lower end: that is no ceiling."""
+    entry = {
+        "r2": 0.997, "ceiling_r2": 0.99999, "ceiling_r2_error": 2e-6, "ceiling_interval": [0.9583, 1.000001],
+        "verdict": str(Recovery.UNDETERMINED),
+    }  # fmt: skip
+    cell = Cell.from_dict(entry, noisy=True)
+    assert cell_text(cell) == cell_text(cell, with_error=True) == "0.96 to 1.00 → 0.997"
+    assert cell.can_be_known is None
+    assert dataclasses.replace(cell, verdict=Recovery.RECOVERED).can_be_known
+    sure = Cell.from_dict(entry | {"ceiling_interval": [0.99998, 1.0]}, noisy=True)
+    assert cell_text(sure) == "1.0000 → 0.997"
+    assert sure.can_be_known
+    low = Cell.from_dict(entry | {"ceiling_interval": [0.3, 0.7], "ceiling_r2": 0.5}, noisy=True)
+    assert low.can_be_known is False
