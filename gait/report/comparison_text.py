@@ -29,7 +29,7 @@ MEANINGS = {
     Recovery.AT_CEILING: "all that the data hold",
     Recovery.BELOW_CEILING: "less than the data hold",
     Recovery.ABOVE_CEILING: "more than the data hold: suspect a leak",
-    Recovery.UNDETERMINED: "undecided: more records would tell",
+    Recovery.UNDETERMINED: "undecided: more records or walkers would tell",
 }
 """Meaning of each sign, in a few words."""
 _MOST_DECIMALS = 4
