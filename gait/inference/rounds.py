@@ -111,19 +111,23 @@ def first_proposal(
     """
     more, steps = effort
     tempered = bank.log_weight + log_fit / temperature
-    shares = np.exp(tempered - tempered.max())
     if temperature >= SHARP:
-        starts = bank.coordinates[np.unique(systematic(shares, more * _STARTS, generator))]
+        starts = bank.coordinates[_chosen(tempered, more * _STARTS, generator)]
         if len(problem.beginnings):
             starts = np.concatenate([starts, _grown(problem, bank, observed, sd, more, generator)])
         modes, _ = descend(problem, starts, observed, sd, steps=steps)
         return modes.heaviest(_MOST_KERNELS, _DEPTH[1])
-    chosen = np.unique(systematic(shares, more * _CANDIDATES, generator))
+    chosen = _chosen(tempered, more * _CANDIDATES, generator)
     points, outputs = bank.coordinates[chosen], bank.recordings[chosen] + bank.centre
     near = Neighbourhoods.of(problem, points, outputs, observed, sd, _RADIUS).kernels(problem, observed, sd)
     # The more candidates a neighbourhood can expect, the less each of them stands for.
     corrected = near.log_masses + bank.log_weight[chosen] - tempered[chosen]
     return dataclasses.replace(near, log_masses=corrected).heaviest(_MOST_KERNELS, _DEPTH[0])
+
+
+def _chosen(log_weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Numbers of `count` draws in proportion to weights with these logarithms [n], each once."""
+    return np.unique(systematic(np.exp(log_weights - log_weights.max()), count, generator))
 
 
 def _grown(
@@ -140,8 +144,7 @@ def _grown(
         if points is None:
             fit = bank.log_fit(observed[None], blind)[0]
             tempered = bank.log_weight + fit / bank.temperature(fit, SHARE * len(bank))
-            chosen = np.unique(systematic(np.exp(tempered - tempered.max()), more * _GROWN, generator))
-            points = bank.coordinates[chosen]
+            points = bank.coordinates[_chosen(tempered, more * _GROWN, generator)]
         points = descend(problem, points, observed, blind, steps=more * _STEPS)[0].centres
     assert points is not None
     return points
