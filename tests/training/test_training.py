@@ -19,7 +19,7 @@ from gait.data.dataset import open_dataset
 from gait.data.writing import write_dataset
 from gait.errors import InputError
 from gait.evaluation.after_training import evaluate_run
-from gait.scenarios import SCENARIOS
+from gait.scenarios import SCENARIOS, scenario_of
 from gait.storage import files
 from gait.storage.remote import RemotePath
 from gait.training.fitting import compiled_network, train
@@ -221,25 +221,43 @@ def test_streaming_learns_as_well(small_dataset, finished_run, tmp_path):
     assert one == pytest.approx(other, rel=0.3)
 
 
-@pytest.mark.slow
-def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run, tmp_path):
-    """MirroredStrategy over two logical CPU devices: the same batches, hence nearly the same losses."""
-    script, folder = tmp_path / "mirrored.py", tmp_path / "run"
+def train_on_two_replicas(scripts, script, data, folder, scenario, options):
+    """Trains under MirroredStrategy over two logical CPU devices, in a process of its own."""
     code = (
         "import tensorflow as tf\n"
         "cpu = tf.config.list_physical_devices('CPU')[0]\n"
         "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
         "from pathlib import Path\n"
-        "from gait.scenarios import SCENARIOS\n"
+        "from gait.scenarios import scenario_of\n"
         "from gait.training import TrainingSettings, choose_strategy, train\n"
-        "settings = TrainingSettings(SCENARIOS['two_parameter'], epochs=6, batch_size=100, layers=2, units=8,"
-        "    strategy='mirrored')\n"
+        f"settings = TrainingSettings(scenario_of(**{scenario!r}), **{options!r}, strategy='mirrored')\n"
         "assert choose_strategy('mirrored').num_replicas_in_sync == 2\n"
-        f"train(Path({str(small_dataset)!r}), Path({str(folder)!r}), settings, verbose=0)\n"
+        f"train(Path({str(data)!r}), Path({str(folder)!r}), settings, verbose=0)\n"
     )
     script.write_text(code)
     ended = scripts.run(script)
     assert ended.returncode == 0, ended.output
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_figure")
+def test_two_replicas_stream_channels_that_are_computed_on_reading(scripts, small_dataset, tmp_path):
+    """Specific force in noise, every second sample: NumPy makes it inside of tf.data, for both replicas."""
+    scenario = {"scenario": "accelerometer", "noise": ["sfx:0.05", "sfy:0.05"], "interval": 0.2}
+    options = {"epochs": 3, "batch_size": 100, "layers": 2, "units": 8, "cache": "none"}
+    train_on_two_replicas(scripts, tmp_path / "mirrored.py", small_dataset, tmp_path / "two", scenario, options)
+    train(small_dataset, tmp_path / "one", TrainingSettings(scenario_of(**scenario), **options), verbose=0)
+    for two, one in zip(history(tmp_path / "two"), history(tmp_path / "one"), strict=True):
+        for column in ("loss", "val_loss"):
+            assert float(two[column]) == pytest.approx(float(one[column]), rel=0.02)
+
+
+@pytest.mark.slow
+def test_two_replicas_learn_what_one_learns(scripts, small_dataset, finished_run, tmp_path):
+    """MirroredStrategy over two logical CPU devices: the same batches, hence nearly the same losses."""
+    folder, scenario = tmp_path / "run", {"scenario": "two_parameter"}
+    options = {"epochs": 6, "batch_size": 100, "layers": 2, "units": 8}
+    train_on_two_replicas(scripts, tmp_path / "mirrored.py", small_dataset, folder, scenario, options)
     for one, other in zip(history(folder), history(finished_run), strict=True):
         assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=0.02)
         assert float(one["val_r2_rest_length"]) == pytest.approx(float(other["val_r2_rest_length"]), abs=0.02)
