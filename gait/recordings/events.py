@@ -5,6 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy import signal
+
+from gait.recordings.recording import SIDES, Recording
+
+THRESHOLD = 20.0
+"""Vertical force [N] above which a foot is on the ground."""
+HOLD = 0.06
+"""Least time [s] of a contact and of a swing; shorter ones are noise."""
+_PLATEAU = 0.05  # m that the centre of pressure may move while one foot of a walker stands
+_FASTEST = 0.25  # s, the shortest step of a person
+_LONGEST_GAP = 0.1  # s, over which a channel is bridged to find events, and for nothing else
+_CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -14,9 +26,12 @@ class Events:
     Attributes:
         touchdown: shape [n], s.
         takeoff: when the other leg, behind, takes off after each touchdown, shape [n], s; NaN where that is not known.
-        leg: leg that touches down, shape [n]: "left", "right", or "first" and "second" in turn where sides are not known.
+        leg: leg that touches down, shape [n]: "left", "right", or "first" and "second" in turn where sides are not
+            known.
         foothold: forward position of each foot over the ground, shape [n], m; NaN where that is not known.
-        source: what they were found from: "force of each foot", "force", "heel markers" or "vertical motion".
+        source: what they were found from: "force of each foot", "force and centre of mass", "vertical force", "heel
+            markers" or "vertical motion".
+        feet: name of a leg → vertical force on it, shape [samples], N; empty where only the sum is known.
     """
 
     touchdown: np.ndarray
@@ -24,3 +39,280 @@ class Events:
     leg: np.ndarray
     foothold: np.ndarray
     source: str
+    feet: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.touchdown)
+
+    @property
+    def sentence(self) -> str:
+        """What the steps were found from, and with which thresholds."""
+        if self.feet:
+            return (
+                f"Steps from {self.source}: a foot is on the ground above {THRESHOLD:g} N for at least "
+                f"{1000 * HOLD:g} ms."
+            )
+        return {
+            "heel markers": "Steps from heel markers: a heel touches down when it comes to rest. They tell no takeoff.",
+            "vertical force": "Steps from the sum of both feet's force, which is largest in double support: they tell "
+                              "when steps follow each other, but neither touchdown nor takeoff.",
+            "vertical motion": "Steps without force, from the vertical motion, which is lowest in double support: they "
+                               "tell when steps follow each other, but neither touchdown nor takeoff.",
+        }[self.source]  # fmt: skip
+
+
+def find_events(recording: Recording) -> Events:
+    """Finds the steps of a recording from the best of its channels.
+
+    Forces of each foot come first. Where there is only their sum, the centre of pressure of a point mass,
+    x - y fx / fy, splits it, if it rests on footholds; a person's does not. Then come heel markers, the rhythm of the
+    vertical force, and that of the vertical motion.
+
+    Args:
+        recording: a recorded walk.
+
+    Returns:
+        Its steps; none if nobody walks in it.
+    """
+    if recording.has("fy_left", "fy_right"):
+        feet = {side: recording.channels[f"fy_{side}"] for side in SIDES}
+        return _from_feet(recording, feet, "force of each foot")
+    if recording.has("x", "y", "fx", "fy") and (split := _split(recording)):
+        return _from_feet(recording, split, "force and centre of mass")
+    if recording.has("heel_x_left", "heel_x_right"):
+        return _from_heels(recording)
+    if recording.has("fy"):
+        return _from_rhythm(recording, -recording.channels["fy"], "vertical force")
+    if recording.has("y"):
+        return _from_rhythm(recording, recording.channels["y"], "vertical motion")
+    return _none("nothing")
+
+
+def _none(source: str) -> Events:
+    empty = np.empty(0)
+    return Events(empty, empty, np.empty(0, str), empty, source)
+
+
+# Contacts ------------------------------------------------------------------------------------
+
+
+def contacts(recording: Recording, force: np.ndarray) -> np.ndarray:
+    """Times at which a foot is on the ground.
+
+    Args:
+        recording: a recorded walk.
+        force: vertical force on the foot, shape [samples], N.
+
+    Returns:
+        Touchdown and takeoff of each contact, shape [contacts, 2], s, interpolated between samples; NaN where a
+        contact reaches over an end of the recording or of a gap.
+    """
+    known = np.isfinite(force)
+    down = known & (force > THRESHOLD)
+    shortest = HOLD * recording.rate
+    edges = np.flatnonzero(np.diff(down)) + 1
+    while len(edges) > 1 and np.diff(edges).min() < shortest:  # the shortest run is part of those around it
+        first = int(np.argmin(np.diff(edges)))
+        edges = np.delete(edges, [first, first + 1])
+    times = [_crossing(recording.t, force, edge) for edge in edges]
+    if down[0]:
+        times.insert(0, np.nan)
+    if len(times) % 2:
+        times.append(np.nan)
+    return np.reshape(times, (-1, 2))
+
+
+def _crossing(t: np.ndarray, force: np.ndarray, edge: int) -> float:
+    """Time at which a force crosses the threshold before sample `edge`; NaN at the border of a gap.
+
+    The line through the two samples on the loaded side tells it: the force of a foot in the air is 0, so that a line
+    through one sample on either side would come too early at a touchdown, by up to half a sample.
+    """
+    if not np.isfinite(force[edge - 1] + force[edge]):
+        return np.nan
+    rising = force[edge] > THRESHOLD
+    near, inner = (edge, min(edge + 1, len(t) - 1)) if rising else (edge - 1, max(edge - 2, 0))
+    slope = (force[inner] - force[near]) / (t[inner] - t[near]) if inner != near else np.nan
+    time = t[near] + (THRESHOLD - force[near]) / slope if slope else np.nan
+    if not np.isfinite(time):
+        time = 0.5 * (t[edge - 1] + t[edge])
+    return float(np.clip(time, t[edge - 1], t[edge]))
+
+
+def _from_feet(recording: Recording, feet: dict[str, np.ndarray], source: str) -> Events:
+    """Steps from the vertical force on each foot."""
+    stances = {leg: contacts(recording, force) for leg, force in feet.items()}
+    downs = [(down, leg) for leg, each in stances.items() for down in each[:, 0] if np.isfinite(down)]
+    downs.sort()
+    touchdown, leg = np.array([down for down, _ in downs]), np.array([leg for _, leg in downs], dtype=str)
+    takeoff, foothold = np.full(len(downs), np.nan), np.full(len(downs), np.nan)
+    for i, (down, own) in enumerate(downs):
+        (other,) = (name for name in feet if name != own)
+        later = [time for time in downs[i + 1 :] if time[1] == other]
+        up = stances[other][:, 1]
+        up = up[(up > down) & (up < (later[0][0] if later else np.inf))]
+        takeoff[i] = up[0] if len(up) else np.nan
+        end = next((up for begin, up in stances[own] if begin == down), np.nan)
+        foothold[i] = _foothold(recording, own, down, end)
+    return Events(touchdown, takeoff, leg, foothold, source, feet)
+
+
+def _foothold(recording: Recording, leg: str, down: float, up: float) -> float:
+    """Forward position of a foot in the middle half of its stance, NaN where nothing tells it."""
+    if not np.isfinite(up):
+        return np.nan
+    middle = np.abs(recording.t - 0.5 * (down + up)) < 0.25 * (up - down)
+    for name in (f"px_{leg}", f"heel_x_{leg}"):
+        if recording.has(name) and np.isfinite(values := recording.channels[name][middle]).any():
+            return float(np.nanmean(values))
+    if recording.has("x", "y", "fx", "fy"):  # of a walker the force of one foot points from it to the mass
+        centre = centre_of_pressure(recording)[middle]
+        return float(np.nanmedian(centre)) if np.isfinite(centre).any() else np.nan
+    return np.nan
+
+
+def centre_of_pressure(recording: Recording) -> np.ndarray:
+    """Forward position of the centre of pressure of a point mass, x - y fx / fy, shape [samples], m.
+
+    A walker's is exact. A person's body also turns, so that it is off by some centimetres.
+    """
+    x, y, fx, fy = (recording.channels[name] for name in ("x", "y", "fx", "fy"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(fy > THRESHOLD, x - y * fx / fy, np.nan)
+
+
+def _split(recording: Recording) -> dict[str, np.ndarray]:
+    """Vertical force on two point feet that stand in turn, by leg; empty where the centre of pressure does not rest.
+
+    In single support the centre of pressure is the foothold. In double support it divides the distance between two
+    footholds as the force is divided between two legs.
+    """
+    centre, fy = centre_of_pressure(recording), recording.channels["fy"]
+    places = _plateaus(recording.t, centre)
+    if len(places) < 3 or not _is_regular([place for place, *_ in places]):
+        return {}
+    forces = np.zeros((2, len(fy)))
+    known = np.zeros(len(fy), bool)
+    for number, (place, begin, end) in enumerate(places):
+        single = (recording.t >= begin) & (recording.t <= end)
+        forces[number % 2, single] = fy[single]
+        known |= single
+        if number + 1 < len(places):
+            further, until = places[number + 1][0], places[number + 1][1]
+            both = (recording.t > end) & (recording.t < until)
+            share = np.clip((centre[both] - place) / (further - place), 0.0, 1.0)
+            forces[number % 2, both], forces[(number + 1) % 2, both] = fy[both] * (1.0 - share), fy[both] * share
+            known |= both
+    return {name: np.where(known, force, np.nan) for name, force in zip(("first", "second"), forces, strict=True)}
+
+
+def _plateaus(t: np.ndarray, centre: np.ndarray) -> list[tuple[float, float, float]]:
+    """Places [m] at which the centre of pressure rests, each with begin and end [s]."""
+    found: list[tuple[float, float, float]] = []
+    first = 0
+    while first < len(t):
+        last = first
+        low = high = centre[first]
+        while last + 1 < len(t) and np.isfinite(centre[last + 1]):
+            low, high = min(low, centre[last + 1]), max(high, centre[last + 1])
+            if not high - low < 0.02 * _PLATEAU:
+                break
+            last += 1
+        if last - first >= 2:
+            found.append((float(np.median(centre[first : last + 1])), float(t[first]), float(t[last])))
+        first = last + 1
+    return found
+
+
+def _is_regular(places: list[float]) -> bool:
+    """Whether places follow each other as footholds do: all forward, by steps of a like length."""
+    steps = np.diff(places)
+    return bool(steps.min() > 0.2 and steps.max() < 1.3 * steps.min())
+
+
+# Other channels ------------------------------------------------------------------------------
+
+
+def bridged(recording: Recording, values: np.ndarray) -> np.ndarray:
+    """A channel whose short gaps are bridged by straight lines, only to find events; shape [samples].
+
+    Args:
+        recording: a recorded walk.
+        values: shape [samples].
+
+    Returns:
+        The channel; NaN remains in gaps of more than 0.1 s.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return values
+    filled = np.interp(recording.t, recording.t[known], values[known])
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]])))
+    for first, last in edges.reshape(-1, 2):
+        if (last - first) / recording.rate > _LONGEST_GAP:
+            filled[first:last] = np.nan
+    return filled
+
+
+def smoothed(recording: Recording, values: np.ndarray, cutoff: float = _CUTOFF) -> np.ndarray:
+    """A channel without what is faster than a cut-off, by a Butterworth filter of order 2 run forward and backward.
+
+    Args:
+        recording: a recorded walk.
+        values: shape [samples].
+        cutoff: Hz.
+
+    Returns:
+        Shape [samples]; NaN where there are no whole 0.5 s of numbers.
+    """
+    found, filled = np.full(len(values), np.nan), bridged(recording, values)
+    if recording.rate < 3.0 * cutoff:
+        return filled
+    numerator, denominator = signal.butter(2, cutoff, fs=recording.rate)
+    known = np.isfinite(filled)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
+    for first, last in edges.reshape(-1, 2):
+        if last - first > max(0.5 * recording.rate, 12):
+            found[first:last] = signal.filtfilt(numerator, denominator, filled[first:last])
+    return found
+
+
+def _from_heels(recording: Recording) -> Events:
+    """Touchdowns where a heel comes to rest on the ground."""
+    found: list[tuple[float, str, float]] = []
+    for side in SIDES:
+        x = bridged(recording, recording.channels[f"heel_x_{side}"])
+        speed = np.gradient(x, recording.t)
+        if not np.isfinite(speed).any():
+            continue
+        # Fast in swing, at rest on the ground: half way between the usual and the fastest.
+        fast = speed > 0.25 * np.nanpercentile(speed, 95)
+        runs = np.flatnonzero(np.diff(fast.astype(int)) == -1) + 1
+        for edge in runs:
+            rest = slice(edge, edge + max(round(HOLD * recording.rate), 2))
+            swing = slice(max(edge - max(round(HOLD * recording.rate), 2), 0), edge)
+            if fast[swing].all() and not fast[rest].any():
+                place = float(np.nanmedian(x[edge : edge + max(round(0.2 * recording.rate), 2)]))
+                found.append((float(recording.t[edge]), side, place))
+    found.sort()
+    times = np.array([time for time, *_ in found])
+    legs, places = np.array([leg for _, leg, _ in found], dtype=str), np.array([place for *_, place in found])
+    return Events(times, np.full(len(found), np.nan), legs, places, "heel markers")
+
+
+def _from_rhythm(recording: Recording, values: np.ndarray, source: str) -> Events:
+    """Steps from lowest points of a channel that falls and rises once a step."""
+    smooth = smoothed(recording, values)
+    if not np.isfinite(smooth).any():
+        return _none(source)
+    height = np.nanmax(smooth) - np.nanmin(smooth)
+    lowest = np.where(np.isfinite(smooth), smooth, np.nanmax(smooth))
+    found, _ = signal.find_peaks(-lowest, prominence=0.3 * height, distance=max(1, round(_FASTEST * recording.rate)))
+    found = found[(found > 0) & (found < len(smooth) - 1)]
+    before, at, after = smooth[found - 1], smooth[found], smooth[found + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = 0.5 * (before - after) / (before - 2.0 * at + after)  # vertex of a parabola
+    times = recording.t[found] + np.nan_to_num(shift) / recording.rate
+    legs = np.array(["first", "second"])[np.arange(len(times)) % 2]
+    empty = np.full(len(times), np.nan)
+    return Events(times, empty, legs, empty, source)
