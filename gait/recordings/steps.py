@@ -42,7 +42,7 @@ class Steps:
             NaN where the recording does not tell. `leg` touches down at `touchdown`; `takeoff` is that of the other
             leg after it; `step_time` and `step_length` are those since the touchdown before, `stride_time` since that
             of the same leg; the stance is that which begins here, with two force peaks and the minimum between them;
-            `vertical_travel` is that of the step that ends here.
+            `vertical_travel` is that of the stride that ends here.
         masses: body mass of each whole stride on force plates, shape [strides], kg.
         speed: mean speed over whole strides, m/s.
         events: touchdowns and takeoffs of a recording.
@@ -151,8 +151,9 @@ def _measured(recording: Recording, events: Events) -> Steps:
     own_up = np.append(up[1:], np.nan) if count else up  # the next takeoff is this leg's
     following, second = (np.append(td[k:], np.full(min(k, count), np.nan)) for k in (1, 2))
     step_time = np.diff(td, prepend=np.nan)
-    step_length = np.diff(events.foothold, prepend=np.nan)
-    speed = _speed(recording, events)
+    step_length, speed = np.diff(events.foothold, prepend=np.nan), _speed(recording, events)
+    if recording.belt_speed is None:  # a place on the belt says nothing
+        step_length[:] = np.nan
     if not np.isfinite(step_length).any():
         step_length = speed * step_time
     peaks = np.array([_peaks(recording, events, i, own_up[i], mass) for i in range(count)]).reshape(-1, 3)
@@ -230,7 +231,7 @@ def _peaks(recording: Recording, events: Events, i: int, end: float, mass: float
 
 
 def _travel(recording: Recording, touchdown: np.ndarray) -> np.ndarray:
-    """Largest less smallest height in the step that ends with each touchdown, shape [n], m."""
+    """Largest less smallest height in the stride that ends with each touchdown, shape [n], m."""
     found = np.full(len(touchdown), np.nan)
     if not recording.has("y"):
         return found
@@ -238,8 +239,8 @@ def _travel(recording: Recording, touchdown: np.ndarray) -> np.ndarray:
     if recording.rate > 40.0:
         smooth = smoothed(recording, y, 10.0)
         y = np.where(np.isfinite(smooth), smooth, y)
-    for i in range(1, len(touchdown)):
-        values = y[(recording.t >= touchdown[i - 1]) & (recording.t <= touchdown[i])]
+    for i in range(2, len(touchdown)):
+        values = y[(recording.t >= touchdown[i - 2]) & (recording.t <= touchdown[i])]
         if len(values) > 2 and np.isfinite(values).all():
             found[i] = np.ptp(values)
     return found
