@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 from scipy import signal
+from scipy.interpolate import CubicSpline
 
-from gait.recordings.recording import SIDES, Recording
+from gait.recordings.recording import FEET, SIDES, Recording
 
 THRESHOLD = 20.0
 """Vertical force [N] above which a foot is on the ground."""
@@ -16,6 +17,7 @@ HOLD = 0.06
 _PLATEAU = 0.05  # m that the centre of pressure may move while one foot of a walker stands
 _FASTEST = 0.25  # s, the shortest step of a person
 _LONGEST_GAP = 0.1  # s, over which a channel is bridged to find events, and for nothing else
+_AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
 _CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
 
 
@@ -74,11 +76,14 @@ def find_events(recording: Recording) -> Events:
     Returns:
         Its steps; none if nobody walks in it.
     """
-    if recording.has("fy_left", "fy_right"):
-        feet = {side: recording.channels[f"fy_{side}"] for side in SIDES}
-        return _from_feet(recording, feet, "force of each foot")
-    if recording.has("x", "y", "fx", "fy") and (split := _split(recording)):
-        return _from_feet(recording, split, "force and centre of mass")
+    for names in FEET:
+        if recording.has(*(f"fy_{name}" for name in names)):
+            feet = {name: recording.channels[f"fy_{name}"] for name in names}
+            return _from_feet(recording, feet, "force of each foot")
+    if recording.has("x", "y", "fx", "fy"):
+        split = split_force(recording.t, centre_of_pressure(recording), recording.channels["fy"])
+        if split:
+            return _from_feet(recording, split, "force and centre of mass")
     if recording.has("heel_x_left", "heel_x_right"):
         return _from_heels(recording)
     if recording.has("fy"):
@@ -174,36 +179,46 @@ def _foothold(recording: Recording, leg: str, down: float, up: float) -> float:
 def centre_of_pressure(recording: Recording) -> np.ndarray:
     """Forward position of the centre of pressure of a point mass, x - y fx / fy, shape [samples], m.
 
-    A walker's is exact. A person's body also turns, so that it is off by some centimetres.
+    A walker's is exact. A person's body also turns, so that it is off by some centimetres. Short gaps of the position are
+    bridged.
     """
-    x, y, fx, fy = (recording.channels[name] for name in ("x", "y", "fx", "fy"))
+    x, y = (bridged(recording, recording.channels[name]) for name in ("x", "y"))
+    fx, fy = (recording.channels[name] for name in ("fx", "fy"))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(fy > THRESHOLD, x - y * fx / fy, np.nan)
 
 
-def _split(recording: Recording) -> dict[str, np.ndarray]:
-    """Vertical force on two point feet that stand in turn, by leg; empty where the centre of pressure does not rest.
+def split_force(t: np.ndarray, centre: np.ndarray, fy: np.ndarray) -> dict[str, np.ndarray]:
+    """Vertical force on two point feet that stand in turn.
 
     In single support the centre of pressure is the foothold. In double support it divides the distance between two
     footholds as the force is divided between two legs.
+
+    Args:
+        t: times, shape [samples], s.
+        centre: forward position of the centre of pressure over the ground, shape [samples], m.
+        fy: vertical force on both feet, shape [samples], N.
+
+    Returns:
+        "first" and "second" → force, shape [samples], N, NaN before and after the footholds; empty where the centre of
+        pressure does not rest on places that follow each other as footholds do.
     """
-    centre, fy = centre_of_pressure(recording), recording.channels["fy"]
-    places = _plateaus(recording.t, centre)
+    places = _plateaus(t, centre)
     if len(places) < 3 or not _is_regular([place for place, *_ in places]):
         return {}
     forces = np.zeros((2, len(fy)))
     known = np.zeros(len(fy), bool)
     for number, (place, begin, end) in enumerate(places):
-        single = (recording.t >= begin) & (recording.t <= end)
+        single = (t >= begin) & (t <= end)
         forces[number % 2, single] = fy[single]
         known |= single
         if number + 1 < len(places):
             further, until = places[number + 1][0], places[number + 1][1]
-            both = (recording.t > end) & (recording.t < until)
+            both = (t > end) & (t < until)
             share = np.clip((centre[both] - place) / (further - place), 0.0, 1.0)
             forces[number % 2, both], forces[(number + 1) % 2, both] = fy[both] * (1.0 - share), fy[both] * share
             known |= both
-    return {name: np.where(known, force, np.nan) for name, force in zip(("first", "second"), forces, strict=True)}
+    return {name: np.where(known, force, np.nan) for name, force in zip(FEET[1], forces, strict=True)}
 
 
 def _plateaus(t: np.ndarray, centre: np.ndarray) -> list[tuple[float, float, float]]:
@@ -234,7 +249,7 @@ def _is_regular(places: list[float]) -> bool:
 
 
 def bridged(recording: Recording, values: np.ndarray) -> np.ndarray:
-    """A channel whose short gaps are bridged by straight lines, only to find events; shape [samples].
+    """A channel whose short gaps are bridged by cubic splines, only to find events; shape [samples].
 
     Args:
         recording: a recorded walk.
@@ -244,9 +259,9 @@ def bridged(recording: Recording, values: np.ndarray) -> np.ndarray:
         The channel; NaN remains in gaps of more than 0.1 s.
     """
     known = np.isfinite(values)
-    if not known.any():
+    if known.all() or known.sum() < 4:
         return values
-    filled = np.interp(recording.t, recording.t[known], values[known])
+    filled = CubicSpline(recording.t[known], values[known], extrapolate=False)(recording.t)
     edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]])))
     for first, last in edges.reshape(-1, 2):
         if (last - first) / recording.rate > _LONGEST_GAP:
@@ -285,13 +300,10 @@ def _from_heels(recording: Recording) -> Events:
         speed = np.gradient(x, recording.t)
         if not np.isfinite(speed).any():
             continue
-        # Fast in swing, at rest on the ground: half way between the usual and the fastest.
-        fast = speed > 0.25 * np.nanpercentile(speed, 95)
-        runs = np.flatnonzero(np.diff(fast.astype(int)) == -1) + 1
-        for edge in runs:
-            rest = slice(edge, edge + max(round(HOLD * recording.rate), 2))
-            swing = slice(max(edge - max(round(HOLD * recording.rate), 2), 0), edge)
-            if fast[swing].all() and not fast[rest].any():
+        fast = speed > _AT_REST * np.nanpercentile(speed, 95)
+        hold = max(round(HOLD * recording.rate), 2)
+        for edge in np.flatnonzero(np.diff(fast.astype(int)) == -1) + 1:
+            if edge >= hold and fast[edge - hold : edge].all() and not fast[edge : edge + hold].any():
                 place = float(np.nanmedian(x[edge : edge + max(round(0.2 * recording.rate), 2)]))
                 found.append((float(recording.t[edge]), side, place))
     found.sort()

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
+from gait.recordings.checks import whole_strides
 from gait.recordings.events import Events
 from gait.recordings.recording import Recording
 
@@ -43,7 +44,7 @@ def integrated(recording: Recording, events: Events, mass: float) -> tuple[Recor
             place = cumulative_trapezoid(velocity, t, initial=0.0)
             place -= np.trapezoid(place, t) / (t[-1] - t[0])
             if axis == "x":
-                place += (recording.belt_speed or 0.0) * (t - 0.0)
+                place += (recording.belt_speed or 0.0) * t
             channels[axis][span] = place
     words = (
         "The height of the centre of mass is integrated twice from the force, stride by stride: a deviation from its "
@@ -53,8 +54,10 @@ def integrated(recording: Recording, events: Events, mass: float) -> tuple[Recor
 
 
 def _strides(recording: Recording, events: Events) -> list[tuple[int, int]]:
-    """First and last sample of consecutive strides."""
-    times = events.touchdown[::2]
-    samples = np.searchsorted(recording.t, times)
-    samples = np.minimum(samples, len(recording.t) - 1)
-    return [(int(first), int(last)) for first, last in zip(samples[:-1], samples[1:], strict=True) if last > first + 3]
+    """First and last sample of strides that follow each other, on plates all the time."""
+    found: list[tuple[int, int]] = []
+    for begin, end in whole_strides(recording, events):
+        first, last = (int(np.clip(np.searchsorted(recording.t, time), 0, len(recording.t) - 1)) for time in (begin, end))
+        if (not found or first >= found[-1][1] - 1) and last > first + 3:
+            found.append((first, last))
+    return found

@@ -11,10 +11,13 @@ from gait.simulation.conditions import SAMPLE_FIELDS, Walks
 GRAVITY = 9.81
 """Gravitational acceleration where people walk, m/s²."""
 SIDES = ("left", "right")
+FEET = (SIDES, ("first", "second"))
+"""Names of two feet: where sides are known, and where only their turn is."""
 CHANNEL_UNITS = {
     "x": "m", "y": "m", "vx": "m/s", "vy": "m/s", "fx": "N", "fy": "N",
-    **{f"{name}_{side}": unit for side in SIDES for name, unit in
-       (("fx", "N"), ("fy", "N"), ("px", "m"), ("heel_x", "m"), ("heel_y", "m"))},
+    **{f"{name}_{foot}": unit for feet in FEET for foot in feet for name, unit in
+       (("fx", "N"), ("fy", "N"), ("px", "m"))},
+    **{f"heel_{axis}_{side}": "m" for side in SIDES for axis in ("x", "y")},
 }  # fmt: skip
 """Unit of each channel that a recording can have."""
 
@@ -31,7 +34,8 @@ class Recording:
               a treadmill the belt's way is added, and x is missing where the speed of the belt is not known;
             - vx, vy: its velocity;
             - fx, fy: ground reaction force on both feet together;
-            - fx_left, fy_left, fx_right, fy_right: on each foot;
+            - fx_left, fy_left, fx_right, fy_right: on each foot; `first` and `second` instead of sides where only the turn
+              of the feet is known;
             - px_left, px_right: forward position of the centre of pressure under each foot, NaN where it is in the air,
               over the ground like x;
             - heel_x_left, heel_y_left, heel_x_right, heel_y_right: positions of heel markers, over the ground like x.

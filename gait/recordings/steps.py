@@ -207,10 +207,12 @@ def _speed(recording: Recording, events: Events) -> float:
         return recording.belt_speed
     if recording.has("vx") and len(events) > 2:
         return _mean_over(recording.t, recording.channels["vx"], events.touchdown[0], events.touchdown[2])
-    feet = events.foothold[np.isfinite(events.foothold)]
-    if len(feet) == len(events) > 2:
-        last = 2 * ((len(events) - 1) // 2)
-        return float((feet[last] - feet[0]) / (events.touchdown[last] - events.touchdown[0]))
+    known = np.flatnonzero(np.isfinite(events.foothold))
+    pairs = [(i, j) for i in known[:2] for j in known[-2:] if j > i and (j - i) % 2 == 0]
+    if pairs:
+        first, last = max(pairs, key=lambda pair: pair[1] - pair[0])
+        way = events.foothold[last] - events.foothold[first]
+        return float(way / (events.touchdown[last] - events.touchdown[first]))
     return np.nan
 
 
