@@ -18,6 +18,7 @@ _PLATEAU = 0.05  # m that the centre of pressure may move while one foot of a wa
 _FASTEST = 0.25  # s, the shortest step of a person
 _LONGEST_GAP = 0.1  # s, over which a channel is bridged to find events, and for nothing else
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
+_SETTLED = 0.003  # m from where it rests, within which it has touched down
 _CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
 
 
@@ -303,9 +304,15 @@ def _from_heels(recording: Recording) -> Events:
         fast = speed > _AT_REST * np.nanpercentile(speed, 95)
         hold = max(round(HOLD * recording.rate), 2)
         for edge in np.flatnonzero(np.diff(fast.astype(int)) == -1) + 1:
-            if edge >= hold and fast[edge - hold : edge].all() and not fast[edge : edge + hold].any():
-                place = float(np.nanmedian(x[edge : edge + max(round(0.2 * recording.rate), 2)]))
-                found.append((float(recording.t[edge]), side, place))
+            begun = edge >= hold and not fast[:edge].all()  # of a swing that was seen from its beginning
+            if begun and fast[edge - hold : edge].all() and not fast[edge : edge + hold].any():
+                place = float(np.nanmedian(x[edge + hold // 2 : edge + max(round(0.2 * recording.rate), 2)]))
+                left = place - x[edge - hold : edge + hold]
+                last = np.flatnonzero(left > _SETTLED)
+                if len(last) and last[-1] + 1 < len(left):
+                    i, step = edge - hold + last[-1], left[last[-1]] - left[last[-1] + 1]
+                    time = recording.t[i] + (left[last[-1]] - _SETTLED) / step / recording.rate
+                    found.append((float(time), side, place))
     found.sort()
     times = np.array([time for time, *_ in found])
     legs, places = np.array([leg for _, leg, _ in found], dtype=str), np.array([place for *_, place in found])

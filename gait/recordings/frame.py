@@ -92,7 +92,7 @@ def up_of(total: np.ndarray | None, points: Iterable[np.ndarray], usual: int) ->
             usual = int(np.argmax(np.nan_to_num(level))) if level.max() > _HEIGHT[0] else usual
     vector[:] = 0.0
     vector[usual] = 1.0
-    down = len(means) > 0 and np.nanmean(means[:, usual]) < -_HEIGHT[0]
+    down = len(means) > 0 and np.isfinite(means[:, usual]).any() and np.nanmean(means[:, usual]) < -_HEIGHT[0]
     return (-vector if down else vector), "markers spread along it" if len(means) > 2 else "it is usual"
 
 
