@@ -19,6 +19,8 @@ SCALES = {"x": 0.005, "y": 0.005, "fx": 0.05, "fy": 0.05}
 """What residuals are counted in: 5 mm, and 5 % of the body weight. They matter where path and force are fitted together."""
 STEP_TIME = 0.1
 """Part of the step time by which that of a fit may be wrong before it is rejected."""
+DOUBLE_SUPPORT = 2.0
+"""Factor by which the double support of a fit may be wrong before it is rejected."""
 _MOST_SAMPLES = 100  # of a stride
 _FEWEST_SAMPLES = 12
 _RULES = (TouchdownRule.STEP_LENGTH, TouchdownRule.ANGLE_OF_ATTACK)
@@ -41,7 +43,7 @@ class StrideFit:
         residual: channel → root of the mean square of its residuals, in its unit.
         predicted, measured: features of its steps, and those of the recording.
         bounds: names of unknowns that have run into a bound.
-        accepted: whether its step time is that of the recording.
+        accepted: whether its step time and double support are near those of the recording.
         t: times of the window, shape [samples], s, in the recording.
         channels: fitted channels there, shape [samples] each.
         footholds: forward positions of the feet, m.
@@ -87,7 +89,8 @@ class StrideFit:
             found.append(f"{' and '.join(self.bounds)} ran into a bound: this fit determines them only from one side.")
         if not self.accepted:
             found.append(
-                f"Its steps take {self.predicted.step_time:.3f} s instead of {self.measured.step_time:.3f} s: it is rejected."
+                f"Its steps take {self.predicted.step_time:.3f} s, of them {self.predicted.double_support_time:.3f} s on both "
+                f"feet, instead of {self.measured.step_time:.3f} and {self.measured.double_support_time:.3f} s: it is rejected."
             )
         return found
 
@@ -135,9 +138,11 @@ def fit(
         own = _measured(found, events, window)
         start = _start(stride, found, mass)
         optima = [each for one in ([rule] if rule is not None else _RULES) for each in best(stride, start, one)]
-        results = [_result(using, stride, each, own, start) for each in sorted(optima, key=lambda each: each.cost)[:8]]
-        if results:
-            fits.append(next((result for result in results if result.accepted), results[0]))
+        optima.sort(key=lambda each: each.cost)
+        results = (_result(using, stride, each, own, start) for each in optima)
+        right = next((result for result in results if result.accepted), None)
+        if optima:
+            fits.append(right or _result(using, stride, optima[0], own, start))
     return fits
 
 
@@ -206,7 +211,22 @@ def _start(stride: Stride, found: Steps, mass: float) -> Start:
     if "x" in stride.measured:
         known = np.flatnonzero(np.isfinite(stride.measured["x"]))[0]
         place = float(stride.measured["x"][known] - speed * stride.t[known])
-    return Start(height, speed, step, place, mass)
+    return Start(height, speed, step, place, _velocity(stride), mass)
+
+
+def _velocity(stride: Stride) -> np.ndarray:
+    """Forward and upward velocity at the begin of a window with their errors, shape [2, 2], m/s; NaN without positions.
+
+    By cubic polynomials through the first 0.15 s.
+    """
+    found = np.full((2, 2), np.nan)
+    for row, name in zip(found, ("x", "y"), strict=True):
+        if name in stride.measured:
+            early = (stride.t < 0.15) & np.isfinite(stride.measured[name])
+            if early.sum() > 8:
+                polynomial, covariance = np.polyfit(stride.t[early], stride.measured[name][early], 3, cov=True)
+                row[:] = polynomial[2], np.sqrt(covariance[2, 2])
+    return found
 
 
 def _measured(found: Steps, events: Events, window: tuple[float, float]) -> Features:
@@ -215,7 +235,8 @@ def _measured(found: Steps, events: Events, window: tuple[float, float]) -> Feat
     table = found.table[inside]
     names = [field.name for field in dataclasses.fields(Features)]
     means = {name: table[name].to_numpy(float) for name in names}
-    return Features(**{name: float(np.nanmean(v)) if np.isfinite(v).any() else np.nan for name, v in means.items()})
+    known = {name: float(np.nanmean(v)) if np.isfinite(v).any() else np.nan for name, v in means.items()}
+    return Features(**known)
 
 
 def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, start: Start) -> StrideFit:
@@ -224,7 +245,9 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
     walks = stride.walks(optimum.theta[None], optimum.rule)
     footholds = np.append(0.0, walks.foothold[0][np.isfinite(walks.foothold[0])])
     predicted = features_of(stride, optimum.theta, optimum.rule)
-    wrong = abs(predicted.step_time / measured.step_time - 1.0) if np.isfinite(measured.step_time) else 0.0
+    # Where only the rhythm of steps is known, a single one may be off by more.
+    right = _near(predicted.step_time, measured.step_time, 1.0 + STEP_TIME * (1.0 if np.isfinite(measured.double_support_time) else 3.0))
+    right &= _near(predicted.double_support_time, measured.double_support_time, DOUBLE_SUPPORT)
     low, high = limits(stride, start)
     at_bound = np.isclose(optimum.theta, low, rtol=1e-9) | np.isclose(optimum.theta, high, rtol=1e-9)
     mass = values.get("mass")
@@ -246,15 +269,21 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
         predicted=predicted,
         measured=measured,
         bounds=tuple(name for name, bound in zip(stride.unknowns, at_bound, strict=True) if bound),
-        accepted=bool(wrong <= STEP_TIME and len(footholds) >= 3),
+        accepted=right and len(footholds) >= 3,
         t=stride.begin + stride.t,
         channels=channels,
         footholds=footholds + values.get("foothold", 0.0),
     )
 
 
+def _near(predicted: float, measured: float, factor: float) -> bool:
+    """Whether a time is right within a factor, as far as it was measured."""
+    return not np.isfinite(measured) or bool(measured / factor <= predicted <= measured * factor)
+
+
 def _sd(stride: Stride, optimum: Optimum, free: np.ndarray) -> dict[str, float]:
     """Standard errors of the unknowns, NaN of one at its bound, and of the stiffness, where there is a mass."""
+    free = free & (np.abs(optimum.jacobian).max(axis=0) > 0.0)
     jacobian = optimum.jacobian[:, free]
     degrees = max(len(jacobian) - int(free.sum()), 1)
     covariance = np.full((len(free), len(free)), np.nan)

@@ -43,6 +43,11 @@ class Stride:
         more += ["height"] if "y" in self.measured and self.free_height else []
         return (*UNKNOWNS, *more, *(["mass"] if "fy" in self.measured else []))
 
+    def thinned(self, every: int) -> Stride:
+        """The stride with every n-th of its samples."""
+        measured = {name: values[::every] for name, values in self.measured.items()}
+        return dataclasses.replace(self, t=self.t[::every], measured=measured)
+
     def walks(self, theta: np.ndarray, rule: TouchdownRule, times: np.ndarray | None = None) -> Walks:
         """Walks of walkers of 1 kg with given unknowns [n, unknowns], NaN after those that do not walk on."""
         values = dict(zip(self.unknowns, theta.T, strict=True))

@@ -14,9 +14,11 @@ BOUNDS = {"stiffness_to_mass": (10.0, 3000.0), "rest_length": (0.5, 2.0)}
 """Bounds of k/m [1/s²], and of the rest length in heights of the body in the middle of its single support."""
 SOFT, STIFF = 70.0, 250.0
 """k/m [1/s²] below and above which some candidates are always tried."""
-_CANDIDATES, _STARTS = 4000, 14
+_CANDIDATES, _STARTS = 12_000, 18
+_SCREENED = 24  # samples of a stride that candidates are compared with
 _STEP = 1e-6  # of an unknown's scale, for derivatives
 _ITERATIONS = 60
+_EXACT = 1e-12  # sum of squares of a walker that is the one recorded
 _SMALLEST_GAIN = 1e-14  # of the sum of squares, in an iteration
 
 
@@ -28,6 +30,7 @@ class Start:
         height, speed: of the centre of mass at the begin of the window, m and m/s.
         step_length: m.
         place: forward position of the centre of mass there, m.
+        velocity: forward and upward there with their errors, shape [2, 2], m/s, from the first positions; NaN without.
         mass: kg; NaN where no force tells it.
     """
 
@@ -35,6 +38,7 @@ class Start:
     speed: float
     step_length: float
     place: float
+    velocity: np.ndarray
     mass: float
 
 
@@ -75,13 +79,20 @@ def candidates(stride: Stride, start: Start, rule: TouchdownRule, generator: np.
         "stiffness_to_mass": np.exp(generator.uniform(np.log(30.0), np.log(900.0), n)),
         "y": h * (generator.uniform(0.96, 1.04, n) if not stride.free_height else generator.uniform(0.7, 1.3, n)),
         "x": generator.normal(0.0, 0.05, n),
-        "vx": start.speed * generator.uniform(0.8, 1.1, n),
-        "vy": generator.normal(0.0, 0.05, n),
+        "vx": start.speed * generator.uniform(0.75, 1.15, n),
+        "vy": generator.normal(0.0, 0.1, n),
     }
+    if np.isfinite(start.velocity).all():  # half of them as the positions say, half of them anywhere near
+        told = np.arange(n) % 2 == 0
+        for name, (velocity, error) in zip(("vx", "vy"), start.velocity, strict=True):
+            columns[name][told] = generator.normal(velocity, 0.01 + 2.0 * min(error, 0.1), told.sum())
+        columns["x"][told] *= 2.0
+        if not stride.free_height:
+            columns["y"][told] = h * generator.normal(1.0, 0.003, told.sum())
     # In single support the spring carries less than the weight, so it is shorter by less than g m / k, and by more than 0.
     shortening = stride.gravity / columns["stiffness_to_mass"] * generator.uniform(0.3, 1.3, n)
     columns["rest_length"] = columns["y"] + shortening
-    step = start.step_length * generator.uniform(0.9, 1.1, n)
+    step = start.step_length * np.where(np.arange(n) % 4 < 2, generator.uniform(0.9, 1.1, n), generator.uniform(0.7, 1.3, n))
     if rule == TouchdownRule.ANGLE_OF_ATTACK:
         step = np.arccos(np.clip(0.5 * step / columns["rest_length"], 0.0, 0.95))
     columns["target"] = step
@@ -107,17 +118,56 @@ def best(stride: Stride, start: Start, rule: TouchdownRule, seed: int = 0) -> li
         rule: touchdown rule.
         seed: key of the candidates.
     """
-    theta = candidates(stride, start, rule, np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
     low, high = limits(stride, start)
-    theta = np.clip(theta, low, high)
-    cost = _cost(stride.residuals(theta, rule))
+    theta = np.clip(candidates(stride, start, rule, generator), low, high)
+    found = _descend(stride, rule, _chosen(stride, rule, theta, _STARTS), low, high)
+    if found and found[0].cost > _EXACT:
+        # Steps next to a border of walking have optima of their own: once more from around the best.
+        theta = np.clip(_around(stride, [each.theta for each in found[:3]], start, generator), low, high)
+        found += _descend(stride, rule, _chosen(stride, rule, theta, _STARTS // 2), low, high)
+    return sorted(found, key=lambda each: each.cost)
+
+
+def _chosen(stride: Stride, rule: TouchdownRule, theta: np.ndarray, count: int) -> np.ndarray:
+    """The candidates that fit best and are no neighbours, with some soft and some stiff ones, shape [starts, unknowns]."""
+    cost = _cost(stride.thinned(max(1, len(stride.t) // _SCREENED)).residuals(theta, rule))
     order = np.argsort(cost)
     order = order[np.isfinite(cost[order])]
-    if not len(order):
-        return []
     ratio = theta[order, 0]
-    chosen = [*order[: _STARTS - 6], *order[ratio < SOFT][:3], *order[ratio > STIFF][:3]]
-    return _descend(stride, rule, theta[np.unique(chosen)], low, high)
+    chosen = [*_apart(theta[order], order, count - 6), *order[ratio < SOFT][:3], *order[ratio > STIFF][:3]]
+    return theta[np.unique(np.array(chosen, int))]
+
+
+def _around(
+    stride: Stride, centres: list[np.ndarray], start: Start, generator: np.random.Generator
+) -> np.ndarray:
+    """Candidates around some walkers, shape [n, unknowns]."""
+    theta = np.repeat(centres, _CANDIDATES // (3 * len(centres)), axis=0)
+    relative = {"stiffness_to_mass": 0.1, "rest_length": 0.01, "target": 0.05, "y": 0.003, "vx": 0.02}
+    absolute = {"x": 0.05, "vy": 0.05}
+    names = list(stride.unknowns)
+    for name, part in relative.items():
+        theta[:, names.index(name)] *= generator.normal(1.0, part, len(theta))
+    for name, size in absolute.items():
+        theta[:, names.index(name)] += generator.normal(0.0, size, len(theta))
+    if "foothold" in names:
+        theta[:, names.index("foothold")] = start.place - theta[:, names.index("x")]
+    return theta
+
+
+def _apart(theta: np.ndarray, order: np.ndarray, count: int) -> list[int]:
+    """The first of ordered candidates [n, unknowns] that are no neighbours in k/m and rest length; their numbers."""
+    found: list[int] = []
+    places: list[np.ndarray] = []
+    for row, number in zip(theta[:400], order[:400], strict=True):
+        place = np.log(row[:2]) / (0.05, 0.01)
+        if all(np.abs(place - other).max() > 1.0 for other in places):
+            found.append(int(number))
+            places.append(place)
+        if len(found) == count:
+            break
+    return found
 
 
 def _cost(residuals: np.ndarray) -> np.ndarray:

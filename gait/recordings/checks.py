@@ -8,7 +8,7 @@ from gait.errors import InputError
 from gait.recordings.events import THRESHOLD, Events, bridged
 from gait.recordings.recording import Recording
 
-_FLIGHT = 0.03  # s without force between steps
+_FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
 _STILL = 0.01  # m that a standing person sways up and down
 _CLIMB = 0.03  # m of height in a stride
 _SLOWEST = 1.5  # s, the longest step of a walk

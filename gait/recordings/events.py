@@ -15,6 +15,7 @@ THRESHOLD = 20.0
 HOLD = 0.06
 """Least time [s] of a contact and of a swing; shorter ones are noise."""
 _PLATEAU = 0.05  # m that the centre of pressure may move while one foot of a walker stands
+_SHORTEST = 0.008  # s that it rests at least
 _FASTEST = 0.25  # s, the shortest step of a person
 _LONGEST_GAP = 0.1  # s, over which a channel is bridged to find events, and for nothing else
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
@@ -234,7 +235,7 @@ def _plateaus(t: np.ndarray, centre: np.ndarray) -> list[tuple[float, float, flo
             if not high - low < 0.02 * _PLATEAU:
                 break
             last += 1
-        if last - first >= 2:
+        if t[last] - t[first] > _SHORTEST:
             found.append((float(np.median(centre[first : last + 1])), float(t[first]), float(t[last])))
         first = last + 1
     return found
