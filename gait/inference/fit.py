@@ -7,6 +7,7 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.inference.stride import Features, Stride, features_of
+from gait.inference.stride_posterior import stride_posterior
 from gait.inference.stride_search import Optimum, Start, best, limits
 from gait.recordings.events import Events
 from gait.recordings.recording import Recording
@@ -23,6 +24,7 @@ DOUBLE_SUPPORT = 2.0
 """Factor by which the double support of a fit may be wrong before it is rejected."""
 _MOST_SAMPLES = 100  # of a stride
 _FEWEST_SAMPLES = 12
+_NO_NOISE = 1e-4  # of the scale of residuals, below which they are rounding
 _RULES = (TouchdownRule.STEP_LENGTH, TouchdownRule.ANGLE_OF_ATTACK)
 
 
@@ -40,6 +42,8 @@ class StrideFit:
         mass, stiffness: kg and N/m; None where no force tells them.
         sd: standard errors by name, from the residuals as if they were independent noise. They are too small for a person,
             whom no walker follows exactly.
+        posterior_sd: standard deviations of k/m and rest length in their posterior for noise of the size of the residuals,
+            by importance sampling; NaN where that has failed.
         residual: channel → root of the mean square of its residuals, in its unit.
         predicted, measured: features of its steps, and those of the recording.
         bounds: names of unknowns that have run into a bound.
@@ -59,6 +63,7 @@ class StrideFit:
     mass: float | None
     stiffness: float | None
     sd: dict[str, float]
+    posterior_sd: dict[str, float]
     residual: dict[str, float]
     predicted: Features
     measured: Features
@@ -263,6 +268,7 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
         mass=mass,
         stiffness=None if mass is None else mass * ratio,
         sd=_sd(stride, optimum, ~at_bound),
+        posterior_sd=_posterior_sd(stride, optimum, start),
         residual={
             name: float(np.sqrt(np.nanmean((channels[name] - stride.measured[name]) ** 2))) for name in stride.measured
         },
@@ -274,6 +280,16 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
         channels=channels,
         footholds=footholds + values.get("foothold", 0.0),
     )
+
+
+def _posterior_sd(stride: Stride, optimum: Optimum, start: Start) -> dict[str, float]:
+    """Posterior standard deviations of k/m and rest length; those of the residuals are 0 where there are none."""
+    noise = float(np.sqrt(optimum.cost / max(len(optimum.jacobian) - len(optimum.theta), 1)))
+    names = ("stiffness_to_mass", "rest_length")
+    if noise < _NO_NOISE:
+        return dict.fromkeys(names, 0.0)
+    sd = stride_posterior(stride, optimum, start, noise).sd
+    return {name: float(sd[stride.unknowns.index(name)]) for name in names}
 
 
 def _near(predicted: float, measured: float, factor: float) -> bool:
