@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from gait.errors import InputError
-from gait.inference.stride import Features, Stride, features_of
+from gait.inference.stride import Features, FittedWalk, Stride, features_of, fitted_walk
 from gait.inference.stride_posterior import stride_posterior
 from gait.inference.stride_search import Optimum, Start, best, limits
 from gait.recordings.events import Events
@@ -51,6 +51,7 @@ class StrideFit:
         t: times of the window, shape [samples], s, in the recording.
         channels: fitted channels there, shape [samples] each.
         footholds: forward positions of the feet, m.
+        walk: the fitted walk in fine steps.
     """
 
     using: str
@@ -72,6 +73,7 @@ class StrideFit:
     t: np.ndarray
     channels: dict[str, np.ndarray]
     footholds: np.ndarray
+    walk: FittedWalk
 
     def sentences(self) -> list[str]:
         """What the fit says, and where it is wrong, in plain words."""
@@ -279,6 +281,7 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
         t=stride.begin + stride.t,
         channels=channels,
         footholds=footholds + values.get("foothold", 0.0),
+        walk=fitted_walk(stride, optimum.theta, optimum.rule),
     )
 
 

@@ -105,8 +105,31 @@ class Features:
     vertical_travel: float = np.nan
 
 
-def features_of(stride: Stride, theta: np.ndarray, rule: TouchdownRule) -> Features:
-    """Features of a fitted walker, from a fine simulation of its stride.
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedWalk:
+    """A fitted walk in fine steps.
+
+    Attributes:
+        t: times from the begin of the window, shape [samples], s.
+        x, y: position of the mass, shape [samples], m; x as in the recording, y above the ground.
+        height: what the recording's heights are above these, m; 0 where they count from the ground.
+        feet: vertical force on each of two legs in turn over the mass, shape [2, samples], m/s²; 0 in the air.
+        stands: forward position of each foot, shape [2, samples], m; NaN in the air.
+        touchdown, takeoff: s, from the begin of the window.
+    """
+
+    t: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    height: float
+    feet: np.ndarray
+    stands: np.ndarray
+    touchdown: np.ndarray
+    takeoff: np.ndarray
+
+
+def fitted_walk(stride: Stride, theta: np.ndarray, rule: TouchdownRule) -> FittedWalk:
+    """Simulates a fitted walker in fine steps.
 
     Args:
         stride: the window.
@@ -115,21 +138,41 @@ def features_of(stride: Stride, theta: np.ndarray, rule: TouchdownRule) -> Featu
     """
     times = np.arange(0.0, stride.t[-1] + stride.t[1], _FINE)
     walks = stride.walks(theta[None], rule, times)
-    down, up = (row[0][np.isfinite(row[0])] for row in (walks.touchdown, walks.takeoff))
-    travel = float(np.ptp(walks.y[0])) if np.isfinite(walks.y[0]).all() else np.nan
-    if len(down) < 2 or len(up) < 2:
-        return Features(vertical_travel=travel)
     values = dict(zip(stride.unknowns, theta, strict=True))
-    foot, k, rest = walks.foothold[0][0], values["stiffness_to_mass"], values["rest_length"]
-    stance = (times[: walks.x.shape[1]] >= down[0]) & (times[: walks.x.shape[1]] <= up[1])
-    x, y = walks.x[0][stance] - foot, walks.y[0][stance]
-    length = np.hypot(x, y)
-    force = k * (rest - length) * y / length / stride.gravity
+    known = np.isfinite(walks.x[0])
+    t, x, y = walks.t[known], walks.x[0][known], walks.y[0][known]
+    down, up, foot = (row[0][np.isfinite(row[0])] for row in (walks.touchdown, walks.takeoff, walks.foothold))
+    feet, stands = np.zeros((2, len(t))), np.full((2, len(t)), np.nan)
+    begins, places = np.append(-np.inf, down), np.append(0.0, foot)
+    ends = np.append(up, np.full(len(begins) - len(up), np.inf))
+    for number, (begin, end, place) in enumerate(zip(begins, ends, places, strict=True)):
+        stance = (t >= begin) & (t <= end)
+        length = np.hypot(x[stance] - place, y[stance])
+        force = values["stiffness_to_mass"] * (values["rest_length"] - length) * y[stance] / length
+        feet[number % 2, stance] = np.maximum(force, 0.0)
+        stands[number % 2, stance] = place + values.get("foothold", 0.0)
+    return FittedWalk(t, x + values.get("foothold", 0.0), y, values.get("height", 0.0), feet, stands, down, up)
+
+
+def features_of(stride: Stride, theta: np.ndarray, rule: TouchdownRule) -> Features:
+    """Features of a fitted walker, from a fine simulation of its stride.
+
+    Args:
+        stride: the window.
+        theta: its unknowns, shape [unknowns].
+        rule: touchdown rule.
+    """
+    walk = fitted_walk(stride, theta, rule)
+    travel = float(np.ptp(walk.y)) if len(walk.y) else np.nan
+    if len(walk.touchdown) < 2 or len(walk.takeoff) < 2:
+        return Features(vertical_travel=travel)
+    stance = (walk.t >= walk.touchdown[0]) & (walk.t <= walk.takeoff[1])
+    force = walk.feet[1, stance] / stride.gravity
     half = len(force) // 2
     first, second = int(np.argmax(force[:half])), half + int(np.argmax(force[half:]))
     return Features(
-        step_time=float(down[1] - down[0]),
-        double_support_time=float(np.mean(up[:2] - down[:2])),
+        step_time=float(walk.touchdown[1] - walk.touchdown[0]),
+        double_support_time=float(np.mean(walk.takeoff[:2] - walk.touchdown[:2])),
         first_peak=float(force[first]),
         second_peak=float(force[second]),
         midstance_minimum=float(force[first : second + 1].min()),

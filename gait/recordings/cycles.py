@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from gait.recordings.events import Events
-from gait.recordings.recording import Recording
 
 PERCENT = np.linspace(0.0, 100.0, 101)
 """Parts of the gait cycle, %: 0 is a touchdown, 100 the next one of the same leg."""
@@ -19,19 +18,18 @@ def strides_of(events: Events, leg: str) -> np.ndarray:
     return spans[np.diff(spans, axis=1)[:, 0] < 1.5 * np.median(np.diff(spans, axis=1))] if len(spans) else spans
 
 
-def cycles(recording: Recording, name: str, spans: np.ndarray) -> np.ndarray:
-    """Values of a channel over the gait cycle.
+def cycles(t: np.ndarray, values: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """Interpolates a channel over the gait cycle.
 
     Args:
-        recording: a recorded walk.
-        name: channel.
+        t: times of the recording, shape [samples], s.
+        values: channel, shape [samples].
         spans: begin and end of each stride, shape [strides, 2], s.
 
     Returns:
         Shape [strides, 101], at `PERCENT`, in the channel's unit; NaN where nothing was recorded.
     """
-    values = recording.channels[name]
     times = spans[:, :1] + (spans[:, 1:] - spans[:, :1]) * (PERCENT / 100.0)
-    found = np.interp(times, recording.t, values)  # NaN on either side of a time makes NaN
-    found[(times < recording.t[0]) | (times > recording.t[-1])] = np.nan
+    found = np.interp(times.ravel(), t, values).reshape(times.shape)  # NaN on either side of a time makes NaN
+    found[(times < t[0]) | (times > t[-1])] = np.nan
     return found
