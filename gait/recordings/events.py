@@ -236,7 +236,11 @@ def _plateaus(t: np.ndarray, centre: np.ndarray) -> list[tuple[float, float, flo
                 break
             last += 1
         if t[last] - t[first] > _SHORTEST:
-            found.append((float(np.median(centre[first : last + 1])), float(t[first]), float(t[last])))
+            place = float(np.median(centre[first : last + 1]))
+            if found and abs(place - found[-1][0]) < 0.1 * _PLATEAU:  # of one stance, in which the leg was next to unloaded
+                found[-1] = (found[-1][0], found[-1][1], float(t[last]))
+            else:
+                found.append((place, float(t[first]), float(t[last])))
         first = last + 1
     return found
 
