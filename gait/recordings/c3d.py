@@ -1,4 +1,4 @@
-"""Files of motion capture systems: .c3d, read by the package ezc3d."""
+"""Motion capture files .c3d, by ezc3d: points, and force plates computed from their corners."""
 
 from __future__ import annotations
 
@@ -8,167 +8,173 @@ from typing import Any
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.columns import METRES
-from gait.recordings.raw import Raw
+from gait.recordings.columns import FORCE
+from gait.recordings.raw import Plate, Raw
 
-_BY_MOMENTS = 2  # type of a plate that gives six channels, three forces and three moments
-_MASSES = ("bodymass", "mass", "weight", "body_mass", "bodyweight")
-_LOADED = 20.0  # N above which a centre of pressure means something
+INSTALL = "pip install 'ezc3d>=1.7.2'"
+_MOMENT = {"nmm": 1e-3, "n.mm": 1e-3, "n*mm": 1e-3, "nm": 1.0, "n.m": 1.0, "n*m": 1.0, "knmm": 1.0}
 
 
-def read_c3d(path: Path, mass: float | None) -> Raw:
-    """Reads markers and force plates of a .c3d file.
-
-    Plates of type 2 are computed from their six channels and corners. Others go through ezc3d. A plate that cannot be read
-    is named and left out.
+def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
+    """Reads the points and force plates of a .c3d file.
 
     Args:
-        path: of the file.
-        mass: body mass that the user has stated, kg.
+        path: the file.
+        data: its contents, to see that they are of this format.
+
+    Returns:
+        `Raw` with stamps, plates, mass and notes but no points; marker → positions in the unit of the file, shape
+        [samples, 3], NaN where missing.
 
     Raises:
-        InputError: if ezc3d is not installed, or the file is damaged.
-
-    Source: The C3D File Format User Guide (c3d.org), section on force platforms.
+        InputError: if ezc3d is not installed or the file cannot be read.
     """
+    if len(data) < 512 or data[1] != 0x50:
+        raise InputError(
+            f"{path} is not a C3D file: its second byte is not 80, or it is shorter than its header. Received: "
+            f"{len(data)} bytes. Export it again."
+        )
     try:
         import ezc3d
     except ImportError:
-        raise InputError(
-            "Reading .c3d files takes the package ezc3d. Install it: pip install 'ezc3d>=1.7.2', or export the recording as "
-            ".csv, .mot or .trc."
-        ) from None
+        raise InputError(f"Files .c3d need the package ezc3d. Received: {path}. Install it: {INSTALL}") from None
     try:
         content = ezc3d.c3d(str(path))
-    except (OSError, RuntimeError, ValueError, IndexError) as error:
-        raise InputError(f"{path} is not a readable .c3d file ({str(error).strip()[:100]}).") from error
-    parameters, header = content["parameters"], content["header"]
-    points = np.asarray(content["data"]["points"], float)
-    rate = float(header["points"]["frame_rate"]) or _number(parameters, "POINT", "RATE", 0.0)
-    analog_rate = float(header["analogs"]["frame_rate"]) or _number(parameters, "ANALOG", "RATE", rate)
-    first = int(header["points"]["first_frame"])
-    if not rate > 0.0 and not analog_rate > 0.0:
-        raise InputError(f"{path} does not say how many samples it has a second (POINT:RATE). Add that, or export as .csv.")
-    rate = rate or analog_rate
-    raw = Raw((first + np.arange(points.shape[2])) / rate, mass=mass or _stated_mass(parameters), vertical=2)
-    unit = (_texts(parameters, "POINT", "UNITS") or ["mm"])[0].strip().lower() or "mm"
-    scale = METRES.get(unit)
-    if scale is None:
-        raise InputError(f"{path} has lengths in an unknown unit. It may be m, cm or mm. Received: {unit!r}.")
-    for i, name in enumerate(_texts(parameters, "POINT", "LABELS")[: points.shape[1]]):
-        place = points[:3, i].T * scale
-        place[(place == 0.0).all(axis=1)] = np.nan
-        if np.isfinite(place).any():
-            raw.points[name.strip()] = place
-    if scale != 1.0 and raw.points:
-        raw.notes.append(f"Lengths are converted from {unit}, as the file says.")
-    analogs = np.asarray(content["data"]["analogs"], float)
-    if analogs.size:
-        raw.force_t = first / rate + np.arange(analogs.shape[2]) / analog_rate
-        _read_plates(path, parameters, analogs[0], scale, raw)
-    if not raw.points and not raw.forces:
-        raise InputError(f"{path} holds neither markers nor force plates.")
-    if not raw.forces:
-        raw.force_t = None
-    elif not raw.points:
-        raw.t = raw.force_t if raw.force_t is not None else raw.t
-        raw.force_t = None
-    return raw
+    except Exception as error:  # of the C++ library: of several kinds, IOError, RuntimeError, ValueError
+        raise InputError(f"{path} cannot be read as C3D: {error}. The file may be cut off; export it again.") from None
+    parameters = content["parameters"]
+    rate = _first(parameters, "POINT", "RATE") or float(content["header"]["points"]["frame_rate"])
+    first = int(content["header"]["points"]["first_frame"])
+    points, notes = content["data"]["points"], []
+    samples = points.shape[2]
+    if not (rate and np.isfinite(rate) and rate > 0):
+        raise InputError(f"The C3D file states no rate of its points. Received: {rate}. Export it again with one.")
+    raw = Raw(time=(first + np.arange(samples)) / rate, rate=float(rate), named_up=2, notes=notes)
+    units = _texts(parameters, "POINT", "UNITS")
+    raw.length_unit = units[0].lower() if units and units[0] else None
+    mass = next((_first(parameters, group, name) for group in ("PROCESSING", "SUBJECT", "SUBJECTS", "ANALYSIS") for name in
+                 ("Bodymass", "BODYMASS", "Mass", "MASS", "Weight", "WEIGHT") if _first(parameters, group, name)), None)  # fmt: skip
+    raw.stated_mass = mass if mass and mass > 0 else None
+    markers = _markers(content, parameters, samples)
+    analogs = content["data"]["analogs"][0]
+    if analogs.size and (used := int(_first(parameters, "FORCE_PLATFORM", "USED") or 0)):
+        analog_rate = _first(parameters, "ANALOG", "RATE") or rate
+        per_frame = analogs.shape[1] / samples if samples else 1
+        if samples and abs(per_frame - analog_rate / rate) > 1e-3:
+            notes.append(
+                f"The header says {analog_rate:g} Hz for the forces, but there are {per_frame:g} samples a frame of "
+                f"{rate:g} Hz: {per_frame * rate:g} Hz was used."
+            )
+            analog_rate = per_frame * rate
+        scale = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}.get(raw.length_unit or "mm", 1e-3)
+        others = None
+        for k in range(used):
+            try:
+                kind = int(_array(parameters, "FORCE_PLATFORM", "TYPE")[k])
+                if kind == 2:
+                    plate = _plate_of_type_2(parameters, analogs, k, scale)
+                else:
+                    others = (
+                        others
+                        if others is not None
+                        else ezc3d.c3d(str(path), extract_forceplat_data=True)["data"]["platform"]
+                    )
+                    plate = _plate_of_ezc3d(others[k], k, scale)
+            except Exception as error:  # a plate that cannot be read does not lose the points
+                reason = str(error).split("\n")[0] or type(error).__name__
+                notes.append(f"Force plate {k + 1} cannot be read and was left out ({reason}).")
+                continue
+            raw.plates.append(plate)
+        if raw.plates:
+            raw.force_unit = "N"
+            raw.force_time = first / rate + np.arange(raw.plates[0].force.shape[0]) / analog_rate
+    return raw, markers
 
 
-def _value(parameters: Any, group: str, name: str) -> Any:
-    """Value of a parameter whatever its case; None if there is none."""
-    for given in parameters:
-        if given.upper() == group:
-            for own in parameters[given]:
-                if own.upper() == name:
-                    return parameters[given][own]["value"]
-    return None
+def _array(parameters: Any, group: str, name: str) -> np.ndarray:
+    return np.asarray(parameters[group][name]["value"])
+
+
+def _first(parameters: Any, group: str, name: str) -> float | None:
+    try:
+        values = np.asarray(parameters[group][name]["value"], dtype=float).ravel()
+    except (KeyError, ValueError, TypeError):
+        return None
+    return float(values[0]) if values.size else None
 
 
 def _texts(parameters: Any, group: str, name: str) -> list[str]:
-    found = _value(parameters, group, name)
-    texts = [] if found is None else [str(text) for text in found]
-    more = 2
-    while found is not None and (found := _value(parameters, group, f"{name}{more}")) is not None:
-        texts += [str(text) for text in found]  # more than 255 names continue in LABELS2 and so on
-        more += 1
-    return texts
+    try:
+        return [str(text).strip() for text in parameters[group][name]["value"]]
+    except KeyError:
+        return []
 
 
-def _number(parameters: Any, group: str, name: str, default: float) -> float:
-    found = np.ravel(_value(parameters, group, name) if _value(parameters, group, name) is not None else [])
-    return float(found[0]) if found.size else default
-
-
-def _stated_mass(parameters: Any) -> float | None:
-    for group in parameters:
-        if group.upper() in ("PROCESSING", "SUBJECT", "SUBJECTS", "PATIENT"):
-            for name in parameters[group]:
-                if name.lower() in _MASSES:
-                    value = np.ravel(parameters[group][name]["value"])
-                    if value.size and np.issubdtype(value.dtype, np.number) and value[0] > 0.0:
-                        return float(value[0])
-    return None
-
-
-def _read_plates(path: Path, parameters: Any, analogs: np.ndarray, scale: float, raw: Raw) -> None:
-    used = int(_number(parameters, "FORCE_PLATFORM", "USED", 0.0))
-    if not used:
-        return
-    kinds = np.ravel(_value(parameters, "FORCE_PLATFORM", "TYPE"))
-    channels = _value(parameters, "FORCE_PLATFORM", "CHANNEL")
-    corners, origins = (_value(parameters, "FORCE_PLATFORM", name) for name in ("CORNERS", "ORIGIN"))
-    units = [text.strip().lower() for text in _texts(parameters, "ANALOG", "UNITS")]
-    for i in range(used):
-        name = f"plate {i + 1}"
-        try:
-            if int(kinds[i]) != _BY_MOMENTS:
-                force, centre = _by_ezc3d(path, i, scale)
-            else:
-                rows = np.asarray(channels)[:6, i].astype(int) - 1
-                if (rows < 0).any() or (rows >= len(analogs)).any():
-                    raise ValueError("its channels are not in the file")
-                moment = 0.001 if len(units) <= rows[3] or "mm" in units[rows[3]] else 1.0
-                newtons = 1000.0 if len(units) > rows[2] and units[rows[2]] == "kn" else 1.0
-                force, centre = _by_moments(
-                    newtons * analogs[rows[:3]].T, newtons * moment * analogs[rows[3:]].T,
-                    np.asarray(corners, float)[:, :, i].T * scale, np.asarray(origins, float)[:, i] * scale,
-                )  # fmt: skip
-        except (ValueError, IndexError, TypeError, RuntimeError) as error:
-            raw.notes.append(f"Force plate {i + 1} cannot be read ({str(error)[:80]}) and is left out.")
+def _markers(content: Any, parameters: Any, samples: int) -> dict[str, np.ndarray]:
+    """Markers by their labels; NaN where a residual or zeros say that nothing was seen."""
+    points = content["data"]["points"]
+    labels = _texts(parameters, "POINT", "LABELS")
+    for k in range(2, 20):
+        labels += _texts(parameters, "POINT", f"LABELS{k}")
+    residuals = content["data"].get("meta_points", {}).get("residuals")
+    outputs = {
+        label
+        for name in ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")
+        for label in _texts(parameters, "POINT", name)
+    }
+    markers = {}
+    for k in range(points.shape[1]):
+        name = labels[k] if k < len(labels) and labels[k] else f"point {k + 1}"
+        if name in outputs:
             continue
-        raw.forces[name], raw.centres[name] = force, centre
+        values = points[:3, k, :].T.astype(np.float64)
+        unseen = (values == 0.0).all(axis=1)
+        if residuals is not None:
+            unseen |= residuals[0, k, :] < 0
+        values[unseen] = np.nan
+        if samples:
+            markers[name] = values
+    return markers
 
 
-def _by_moments(
-    force: np.ndarray, moment: np.ndarray, corners: np.ndarray, origin: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Force and centre of pressure in the axes of the laboratory.
+def _plate_of_type_2(parameters: Any, analogs: np.ndarray, k: int, scale: float) -> Plate:
+    """Force, and moment about the centre of the surface, from six channels: forces and moments along three axes.
 
-    Args:
-        force, moment: in the axes of the plate, about its origin, shape [samples, 3], N and N m.
-        corners: of the plate in the laboratory, shape [4, 3], m, in the quadrants +x +y, -x +y, -x -y, +x -y.
-        origin: from the origin of the moments to the middle of the surface, in the axes of the plate, shape [3], m.
+    Source: C3D format user guide, FORCE_PLATFORM; the axes of a plate follow from its corners.
     """
-    x, y = corners[0] - corners[1], corners[0] - corners[3]
-    if not (np.linalg.norm(x) > 1e-3 and np.linalg.norm(y) > 1e-3):
-        raise ValueError("its corners are not known")
-    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
-    axes = np.stack([x, y, np.cross(x, y)])
-    at_surface = moment - np.cross(origin, force)
-    vertical = force[:, 2]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        place = np.stack([-at_surface[:, 1] / vertical, at_surface[:, 0] / vertical, np.zeros(len(force))], axis=1)
-    place[np.abs(vertical) < _LOADED] = np.nan
-    return force @ axes, corners.mean(axis=0) + place @ axes
+    channels = np.asarray(_array(parameters, "FORCE_PLATFORM", "CHANNEL"), dtype=int)
+    channels = channels.reshape(channels.shape[0], -1)[:6, k] - 1
+    if channels.size < 6 or (channels < 0).any() or (channels >= analogs.shape[0]).any():
+        raise ValueError(f"its channels {', '.join(map(str, channels + 1))} are not all there")
+    corners = np.asarray(_array(parameters, "FORCE_PLATFORM", "CORNERS"), dtype=float)
+    corners = corners.reshape(3, 4, -1)[:, :, k].T * scale
+    origin = np.asarray(_array(parameters, "FORCE_PLATFORM", "ORIGIN"), dtype=float).reshape(3, -1)[:, k] * scale
+    if origin[2] > 0:
+        origin = -origin
+    along = (corners[0] + corners[3] - corners[1] - corners[2]) / 2
+    across = (corners[0] + corners[1] - corners[2] - corners[3]) / 2
+    normal = np.cross(along, across)
+    sizes = [np.linalg.norm(vector) for vector in (along, across, normal)]
+    if not (np.isfinite(sizes).all() and min(sizes) > 1e-6):
+        raise ValueError("its four corners span no surface")
+    normal /= sizes[2]
+    along /= sizes[0]
+    rotation = np.stack([along, np.cross(normal, along), normal], axis=1)
+    units = [unit.lower().replace(" ", "") for unit in _texts(parameters, "ANALOG", "UNITS")]
+    force_unit = FORCE.get(units[channels[2]] if channels[2] < len(units) else "n", 1.0)
+    moment_unit = _MOMENT.get(units[channels[3]] if channels[3] < len(units) else "", scale)
+    force = analogs[channels[:3]].T * force_unit
+    moment = analogs[channels[3:]].T * moment_unit
+    moment = moment - np.cross(origin, force)  # about the centre of the surface
+    if not np.isfinite(force).any():
+        raise ValueError("its channels hold no numbers")
+    return Plate(f"plate {k + 1}", None, force @ rotation.T, None, moment @ rotation.T, corners.mean(axis=0))
 
 
-def _by_ezc3d(path: Path, i: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    import ezc3d
-
-    plate = ezc3d.c3d(str(path), extract_forceplat_data=True)["data"]["platform"][i]
-    force, centre = np.asarray(plate["force"], float).T, np.asarray(plate["center_of_pressure"], float).T
-    length = METRES.get(str(plate.get("unit_position", "mm")).lower(), scale)
-    centre = np.where(np.abs(force[:, 2:]) < _LOADED, np.nan, centre * length)
-    return force, centre
+def _plate_of_ezc3d(platform: Any, k: int, scale: float) -> Plate:
+    """A plate of another type, as ezc3d computes it."""
+    force = np.asarray(platform["force"], dtype=float).T
+    pressure = np.asarray(platform["center_of_pressure"], dtype=float).T * scale
+    if force.ndim != 2 or not np.isfinite(force).any() or not np.any(force):
+        raise ValueError("ezc3d finds no force on it")
+    return Plate(f"plate {k + 1}", None, force, pressure)

@@ -1,180 +1,259 @@
-"""Names of columns as laboratories write them: which quantity, which foot, which axis, which unit."""
+"""Names of columns: which quantity, of which side, along which axis, in which unit."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from gait.errors import InputError
-from gait.identifiability.wording import listed
-from gait.recordings.raw import Raw
-
-BODY = "centre of mass"
-METRES = {"m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0, "cm": 0.01, "mm": 0.001}
-"""Metres in a unit of length."""
-_NEWTONS = {"n": 1.0, "newton": 1.0, "newtons": 1.0, "kn": 1000.0}
-_SECONDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 0.001, "us": 1e-6}
-_SPEEDS = {"mps": 1.0, "m/s": 1.0, "ms-1": 1.0, "mm/s": 0.001, "mmps": 0.001, "cm/s": 0.01}
-UNITS = METRES | _NEWTONS | _SECONDS | _SPEEDS | {"bw": np.nan, "%bw": np.nan, "n/kg": np.nan}
-"""All units that a name can end with; NaN where a body mass is needed to convert it."""
-_TIME = {"t", "time", "times", "timestamp", "timestamps", "zeit", "temps", "tiempo", "elapsed"}
-_COUNTERS = {"frame", "frames", "sample", "samples", "index", "nr", "no", "row", "item", "frame#"}
-_SIDES = {"left": "left", "l": "left", "lt": "left", "links": "left", "right": "right", "r": "right", "rt": "right", "rechts": "right"}
-_TOTAL = {"total", "sum", "both", "all", "combined", "net"}
-_BODY = {"com", "cog", "pos", "position", "compos", "composition", "body", "centerofmass", "centreofmass", "centerofgravity"}
-_FORCES = {
-    "f", "grf", "force", "groundforce", "groundreactionforce", "reactionforce", "fp", "fpfor", "for", "plate", "platef",
-    "forceplate", "forceplatef", "grff",
+LENGTH = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "meter": 1.0, "metre": 1.0, "meters": 1.0, "metres": 1.0, "in": 0.0254,
+          "inch": 0.0254, "ft": 0.3048, "dm": 0.1, "km": 1e3, "um": 1e-6}  # fmt: skip
+FORCE = {"n": 1.0, "kn": 1e3, "kgf": 9.80665, "lbf": 4.4482216, "newton": 1.0, "newtons": 1.0}
+RELATIVE_FORCE = {"bw": 1.0, "%bw": 0.01, "n/kg": None, "xbw": 1.0}
+"""Forces in units of body weight; None for those in units of mass."""
+TIME = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "ms": 1e-3,
+    "msec": 1e-3,
+    "us": 1e-6,
+    "ns": 1e-9,
+    "min": 60.0,
+}
+VELOCITY = {
+    "m/s": 1.0,
+    "mps": 1.0,
+    "mm/s": 1e-3,
+    "mmps": 1e-3,
+    "cm/s": 1e-2,
+    "m.s-1": 1.0,
+    "ms-1": 1.0,
+    "km/h": 1 / 3.6,
+}
+_UNITS = {*LENGTH, *FORCE, *RELATIVE_FORCE, *TIME, *VELOCITY}
+_SIDES = {"left": "left", "l": "left", "lt": "left", "lft": "left", "lhs": "left", "right": "right", "r": "right",
+          "rt": "right", "rgt": "right", "rhs": "right"}  # fmt: skip
+_TOTAL = {"total", "tot", "sum", "both", "net", "all", "combined"}
+_AXES = {"x": 0, "y": 1, "z": 2, "tx": 0, "ty": 1, "tz": 2, "forward": 0, "ap": 0, "anterior": 0, "foreaft": 0, "vertical": 1,
+         "vert": 1, "up": 1, "v": 1, "height": 1, "ml": 2, "lateral": 2, "sideways": 2}  # fmt: skip
+MEANT = {"forward", "ap", "anterior", "foreaft", "vertical", "vert", "up", "height", "ml", "lateral", "sideways"}
+"""Words that say a direction and not the name of an axis of the file."""
+_CENTRE = {"com", "cm", "cog", "cg", "centreofmass", "centerofmass", "bodycom", "comass", "wholebody", "centermass"}
+_POINTS = {
+    "sacral": "sacral marker", "sacrum": "sacral marker", "sacr": "sacral marker", "vsacral": "sacral marker", "s2": "sacral marker",
+    "vsac": "sacral marker", "pelvis": "pelvis", "hip": "hip", "trunk": "trunk", "torso": "trunk", "waist": "pelvis",
 }  # fmt: skip
-_PRESSURE = {"cop", "pressure", "centerofpressure", "centreofpressure", "fpcop", "grfcop"}
-_VERTICAL_FORCE = {"vgrf", "fv", "fvert", "verticalforce", "verticalgrf", "verticalgroundreactionforce", "grfv"}
-_AXES = {"x": 0, "y": 1, "z": 2, "vertical": 1, "vert": 1, "forward": 0, "ap": 0, "anterior": 0, "ml": 2, "lateral": 2}
-_MOMENT = re.compile(r"torque|moment|^m[xyz]$|^t[xyz]$|^free")
-HEELS = re.compile(r"heel|^[lr]?hee$|^[lr]cal|calc", re.IGNORECASE)
-"""Markers on a heel."""
+_HEEL = {"heel", "hee", "calc", "calcn", "calcaneus", "cal", "hl"}
+_OTHER = {"torque", "moment", "mx", "my", "mz", "free", "tz", "acc", "ax", "ay", "az", "acceleration", "marker", "emg", "angle",
+          "subtalar", "knee", "ankle", "toe", "frame"}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
-    """A column whose meaning is known.
+class Meaning:
+    """What the values of a column are.
 
     Attributes:
-        kind: "time", "counter", "position", "velocity", "force", "pressure" or "ignored".
-        name: of the body, marker, foot or plate.
-        axis: 0, 1 or 2 for x, y, z.
-        unit: as written, "" without one.
-        deviation: whether it is a deviation from the mean.
+        quantity: "time", "frame", "point", "velocity", "force", "pressure", "moment", or "" where it is not known.
+        of: name of a point, or of a plate; "" for the whole body.
+        axis: 0, 1 or 2.
+        unit: as the name states it, lower case; None where it states none.
+        side: "left", "right", "total" or None.
+        deviation: whether values are deviations from their mean.
+        meant: whether the name says a direction, such as "vertical", and not an axis of the file.
     """
 
-    kind: str
-    name: str = ""
+    quantity: str
+    of: str = ""
     axis: int = 0
-    unit: str = ""
+    unit: str | None = None
+    side: str | None = None
     deviation: bool = False
+    meant: bool = False
 
 
-def understood(header: str) -> Column | None:
-    """Finds out what a column holds, by its name.
+def meaning(name: str) -> Meaning:
+    """Reads the name of a column, for example "Fx_total_N", "com_x (mm)" or "1_ground_force_vy".
 
     Args:
-        header: such as "com_x_mm", "Fz1 [N]", "1_ground_force_vy", "time (s)".
-
-    Returns:
-        Its meaning; None if the name says nothing that a walk needs.
+        name: as the file has it.
     """
-    text = header.strip().strip('"').strip()
-    text, unit = _unit(text)
-    lower = text.lower()
-    words = [word for word in re.split(r"[\s_.:\-/|()\[\]]+", lower) if word]
-    if not words:
-        return None
-    if words[0] in _TIME and len(words) == 1:
-        return Column("time", unit=unit)
-    if lower in _COUNTERS or words[0] in _COUNTERS:
-        return Column("counter")
-    if words[0] != "pelvis" and any(_MOMENT.search(word) for word in words):
-        return Column("ignored")
-    side = next((_SIDES[word] for word in words if word in _SIDES), "")
-    words = [word for word in words if word not in _SIDES]
-    total = any(word in _TOTAL for word in words)
-    words = [word for word in words if word not in _TOTAL]
-    return _vector(words, unit, side, total)
+    rest, unit = _without_unit(name.strip().strip("\"'"))
+    words = _words(rest)
+    if (
+        unit is None
+        and len(words) > 1
+        and words[-1] in _UNITS - {"in", "min", "cm"} | ({"cm"} if len(words) > 1 else set())
+    ):
+        unit = words.pop()
+        if words and unit == "s" and words[-1] in ("m", "mm", "cm"):  # x_m_s
+            unit = f"{words.pop()}/s"
+    return _meaning(words, unit)
 
 
-def _unit(text: str) -> tuple[str, str]:
-    """A name without its unit, and the unit in lower case."""
-    found = re.fullmatch(r"(.*?)\s*[\[(]\s*([^\])]*)\s*[\])]\s*", text)
-    if found and found[2].lower().replace(" ", "") in UNITS:
-        return found[1], found[2].lower().replace(" ", "")
-    found = re.fullmatch(r"(.+?)[_\s\-]+([A-Za-z/%]+)", text)
-    if found and found[2].lower() in UNITS and found[2].lower() not in ("cm" if found[1].lower() in ("t", "time") else "",):
-        return found[1], found[2].lower()
-    return text, ""
-
-
-def _vector(words: list[str], unit: str, side: str, total: bool) -> Column | None:
-    """Meaning of the words of a name that are neither side nor sum."""
-    joined = "".join(words)
-    number = next((found[0] for word in words if (found := re.search(r"\d+", word))), "")
-    core = re.sub(r"\d+", "", joined)
-    if core in _VERTICAL_FORCE:
-        return Column("force", side or (f"plate {number}" if number else "total"), 1, unit)
-    found = re.fullmatch(r"(.*?)(d?)([pvat]?)([xyz]|vertical|vert|forward|lateral|ap|ml)", core)
+def _without_unit(name: str) -> tuple[str, str | None]:
+    found = re.match(r"(.*?)\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$", name)
     if not found:
-        return None
-    stem, deviation, letter, axis = found[1], bool(found[2]), found[3], _AXES[found[4]]
-    where = "total" if total else side or (f"plate {number}" if number else "total")
-    if letter == "a" and stem in ("", *_BODY):
-        return Column("ignored")  # accelerations
-    if stem in _FORCES:
-        return Column("pressure" if letter == "p" else "force", where, axis, unit)
-    if stem in _PRESSURE or stem + letter in _PRESSURE or (not stem and letter == "p"):
-        return Column("pressure", where, axis, unit)
-    kind = "velocity" if unit in _SPEEDS or (letter == "v" and stem in ("", *_BODY)) else "position"
-    if stem in ("", *_BODY) and not side:
-        return Column(kind, BODY, axis, unit, deviation)
-    letters = "" if kind == "velocity" or (letter == "t" and stem == "pelvis") else letter
-    stem += "d" * deviation + letters
-    return Column(kind, " ".join(word for word in (side, stem + number) if word), axis, unit)
+        return name, None
+    unit = found[2].lower().replace("²", "2").replace(" ", "")
+    unit = {
+        "bodyweight": "bw",
+        "bodyweights": "bw",
+        "%bodyweight": "%bw",
+        "bw%": "%bw",
+        "ms^-1": "m/s",
+        "m*s^-1": "m/s",
+    }.get(unit, unit)
+    return (found[1], unit) if unit in _UNITS else (f"{found[1]} {found[2]}", None) if found[2] else (found[1], None)
 
 
-def fill(raw: Raw, columns: Mapping[str, np.ndarray], units: Mapping[str, str] | None = None) -> list[str]:
-    """Puts the columns of a table into a `Raw`, in SI units as far as names tell them.
+def _words(name: str) -> list[str]:
+    name = name.replace("%BW", "_bwpercent").replace("m/s", "mps")
+    name = re.sub(
+        r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])",
+        "_",
+        name.replace("CoM", "com").replace("CoP", "cop").replace("COMass", "com"),
+    )
+    name = re.sub(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", "_", name)
+    words = [word for word in re.split(r"[^A-Za-z0-9%]+", name.lower()) if word]
+    joined: list[str] = []
+    k = 0
+    while k < len(words):
+        three = "".join(words[k : k + 3])
+        if three in ("centreofmass", "centerofmass"):
+            joined.append("com")
+            k += 3
+        elif three in ("centreofpressure", "centerofpressure"):
+            joined.append("cop")
+            k += 3
+        elif words[k] == "bwpercent":
+            joined.append("%bw")
+            k += 1
+        else:
+            joined.append(words[k])
+            k += 1
+    return joined
+
+
+def _split(word: str) -> list[str]:
+    """Parts of a word that joins several, such as "grfx", "comy", "rheex", "vgrf" or "fyl"."""
+    for pattern in (
+        r"(com|cog|cg)(d?[xyz]|v[xyz])", r"(cop)([xyz])", r"(grf)([xyzv])", r"(v)(grf)", r"([lr])(heel?)", r"([lr])(heel?)([xyz])",
+        r"([lr])(f[xyz])", r"(f[xyz])([lr])", r"(force)([xyz])", r"(pos|position)([xyz])", r"(vel|velocity)([xyz])",
+        r"([lr])(grf)([xyzv])?", r"(heel)([xyz])", r"(sacr|pelvis)([xyz])", r"(plate|fp)([xyz])", r"(f)(vert|ap|ml)",
+    ):  # fmt: skip
+        if found := re.fullmatch(pattern, word):
+            return [part for part in found.groups() if part]
+    return [word]
+
+
+def _meaning(words: list[str], unit: str | None) -> Meaning:
+    words = [part for word in words for part in _split(word)]
+    bag = set(words)
+    side = next((_SIDES[word] for word in words if word in _SIDES), None)
+    if side is None and bag & _TOTAL:
+        side = "total"
+    plate = next((word for word in words if word.isdigit()), "")
+    if (
+        bag
+        <= {
+            "t",
+            "time",
+            "times",
+            "zeit",
+            "temps",
+            "timestamp",
+            "stamp",
+            "elapsed",
+            "sec",
+            "seconds",
+            "secs",
+            "clock",
+            "tiempo",
+            "ms",
+            "s",
+        }
+        and bag
+    ):
+        return Meaning("time", unit=unit or next((word for word in words if word in TIME and word not in ("s",)), None))
+    if (
+        bag
+        <= {"frame", "frames", "sample", "samples", "index", "idx", "nr", "no", "number", "row", "item", "field", "sub"}
+        and bag
+    ):
+        return Meaning("frame")
+    axis, meant = _axis(words)
+    force = next((word for word in words if re.fullmatch(r"f[xyz]", word)), None)
+    if force:
+        return Meaning("force", plate, "xyz".index(force[1]), unit, side)
+    ground = bag & {"grf", "grfs", "force", "forces", "reaction"} or ("f" in bag and axis is not None)
+    pressure = next((word for word in words if re.fullmatch(r"p[xyz]", word)), None)
+    velocity = next((word for word in words if re.fullmatch(r"v[xyz]", word)), None)
+    if bag & {"torque", "moment", "torques", "moments"} or any(re.fullmatch(r"m[xyz]", word) for word in words):
+        return Meaning("moment", plate, axis or 0, unit, side)
+    if pressure and (ground or bag - {pressure} <= {*_SIDES, plate}):
+        return Meaning("pressure", plate, "xyz".index(pressure[1]), unit, side)
+    if "cop" in bag and axis is not None:
+        return Meaning("pressure", plate, axis, unit, side, meant=meant)
+    if ground and velocity:  # of OpenSim
+        return Meaning("force", plate, "xyz".index(velocity[1]), unit, side)
+    if ground and axis is not None:
+        return Meaning("force", plate, axis, unit, side, meant=meant)
+    if velocity or (bag & {"velocity", "vel", "speed"} and axis is not None):
+        if bag & _HEEL or bag & set(_POINTS) or side in ("left", "right") or "belt" in bag:
+            return Meaning("")
+        return Meaning("velocity", axis="xyz".index(velocity[1]) if velocity else axis or 0, unit=unit, meant=meant)
+    heel = bag & _HEEL
+    if heel and side in ("left", "right") and axis is not None:
+        return Meaning("point", f"heel {side}", axis, unit, meant=meant)
+    deviation = next((word for word in words if re.fullmatch(r"d[xyz]", word)), None)
+    if deviation and bag & _CENTRE:
+        return Meaning("point", "centre of mass", "xyz".index(deviation[1]), unit, deviation=True)
+    if axis is not None and not bag & _OTHER and side not in ("left", "right"):
+        if bag & _CENTRE or bag - set(_AXES) <= {
+            "pos",
+            "position",
+            "body",
+            "mass",
+            "trajectory",
+            "coordinate",
+            "point",
+            "of",
+        }:
+            return Meaning("point", "centre of mass", axis, unit, meant=meant)
+        if found := next((_POINTS[word] for word in words if word in _POINTS), None):
+            return Meaning("point", found, axis, unit, meant=meant)
+    return Meaning("")
+
+
+def _axis(words: list[str]) -> tuple[int | None, bool]:
+    """Axis that words name, and whether they say a direction instead of it."""
+    for word in reversed(words):
+        if word in _AXES:
+            return _AXES[word], word in MEANT or word == "v"
+    return None, False
+
+
+def point_of(name: str) -> str | None:
+    """What a marker of a motion capture stands for; None where that is not known.
 
     Args:
-        raw: gets them.
-        columns: header → values, shape [samples].
-        units: units of headers where a row of the table tells them.
+        name: of the marker, for example "V.Sacral", "RHEE", "subject:LASI" or "CentreOfMass".
 
     Returns:
-        Headers that were not understood.
-
-    Raises:
-        InputError: if two columns mean the same.
+        "centre of mass", "sacral marker", "heel left", "heel right", "LASI", "RASI", "LPSI", "RPSI" or "pelvis".
     """
-    seen: dict[tuple, str] = {}
-    strange = []
-    for header, values in columns.items():
-        column = understood(header)
-        if column is None:
-            strange.append(header)
-            continue
-        if column.kind in ("time", "counter", "ignored"):
-            continue
-        unit = column.unit or (units or {}).get(header, "").lower()
-        key = (column.kind, column.name, column.axis)
-        if key in seen:
-            raise InputError(
-                f"Two columns mean the same: {seen[key]!r} and {header!r}. Rename or remove one of them."
-            )
-        seen[key] = header
-        scale = UNITS.get(unit, 1.0)
-        table = {"position": raw.points, "velocity": raw.velocities, "force": raw.forces, "pressure": raw.centres}
-        if unit in ("bw", "%bw", "n/kg"):
-            scale = _weights(raw.mass, unit, header)
-        raw.put(table[column.kind], column.name, column.axis, values * scale)
-        raw.deviation |= column.deviation and column.name == BODY and column.kind == "position"
-    converted = sorted({column.unit for header in columns if (column := understood(header)) and UNITS.get(column.unit, 1.0) != 1.0})
-    if converted:
-        raw.notes.append(f"Converted to SI units from {listed(converted)}, as the names of columns say.")
-    return strange
-
-
-def _weights(mass: float | None, unit: str, header: str) -> float:
-    if mass is None:
-        raise InputError(
-            f"The column {header!r} is in parts of the body weight. A body mass is needed to make newtons of it. State it "
-            "with --mass."
-        )
-    return {"bw": 9.81 * mass, "%bw": 0.0981 * mass, "n/kg": mass}[unit]
-
-
-def time_of(columns: Sequence[str]) -> tuple[str | None, str]:
-    """Header of the column of times, None if there is none, and its unit."""
-    for header in columns:
-        if (column := understood(header)) and column.kind == "time":
-            return header, column.unit
-    return None, ""
+    plain = re.sub(r"[^a-z0-9]", "", name.rsplit(":", 1)[-1].lower())
+    if plain in _CENTRE or plain in ("centreofmassfloor", "comx", "wholebodycom", "bodycenterofmass", "fullbodycom"):
+        return None if plain.endswith("floor") else "centre of mass"
+    if plain in ("vsacral", "sacr", "sacrum", "sacral", "sac", "vsac", "s2", "sacrummarker"):
+        return "sacral marker"
+    if plain in ("pelvis", "pelviscenter", "pelviscentre", "pelo", "midpelvis", "midhip"):
+        return "pelvis"
+    if found := re.fullmatch(
+        r"([lr]|left|right)(heel|hee|calc|cal|calcaneus|hl|fcc)|(heel|hee|calc|calcn)([lr]|left|right)", plain
+    ):
+        return f"heel {_SIDES[found[1] or found[4]]}"
+    if found := re.fullmatch(r"([lr])(asi|asis|psi|psis|ias|ips)", plain):
+        return found[1].upper() + ("A" if "a" in found[2] else "P") + "SI"
+    return None

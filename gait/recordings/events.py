@@ -8,7 +8,7 @@ import numpy as np
 from scipy import signal
 from scipy.interpolate import CubicSpline
 
-from gait.recordings.recording import FEET, SIDES, Recording
+from gait.recordings.recording import SIDES, TURNS, Recording
 
 THRESHOLD = 20.0
 """Vertical force [N] above which a foot is on the ground."""
@@ -18,6 +18,7 @@ _PLATEAU = 0.05  # m that the centre of pressure may move while one foot of a wa
 _SHORTEST = 0.008  # s that it rests at least
 _FASTEST = 0.25  # s, the shortest step of a person
 _LONGEST_GAP = 0.1  # s, over which a channel is bridged to find events, and for nothing else
+_DENSE = 0.1  # m/s, in which most velocities of a point foot on a belt lie
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
 _SETTLED = 0.003  # m from where it rests, within which it has touched down
 _CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
@@ -78,10 +79,10 @@ def find_events(recording: Recording) -> Events:
     Returns:
         Its steps; none if nobody walks in it.
     """
-    for names in FEET:
-        if recording.has(*(f"fy_{name}" for name in names)):
-            feet = {name: recording.channels[f"fy_{name}"] for name in names}
-            return _from_feet(recording, feet, "force of each foot")
+    if recording.has("fy_left", "fy_right"):
+        names = SIDES if recording.sides_known else TURNS
+        feet = {name: recording.channels[f"fy_{side}"] for name, side in zip(names, SIDES, strict=True)}
+        return _from_feet(recording, feet, "force of each foot")
     if recording.has("x", "y", "fx", "fy"):
         split = split_force(recording.t, centre_of_pressure(recording), recording.channels["fy"])
         if split:
@@ -169,7 +170,8 @@ def _foothold(recording: Recording, leg: str, down: float, up: float) -> float:
     if not np.isfinite(up):
         return np.nan
     middle = np.abs(recording.t - 0.5 * (down + up)) < 0.25 * (up - down)
-    for name in (f"px_{leg}", f"heel_x_{leg}"):
+    side = leg if leg in SIDES else SIDES[TURNS.index(leg)]
+    for name in (f"px_{side}", f"heel_x_{side}"):
         if recording.has(name) and np.isfinite(values := recording.channels[name][middle]).any():
             return float(np.nanmean(values))
     if recording.has("x", "y", "fx", "fy"):  # of a walker the force of one foot points from it to the mass
@@ -220,7 +222,33 @@ def split_force(t: np.ndarray, centre: np.ndarray, fy: np.ndarray) -> dict[str, 
             share = np.clip((centre[both] - place) / (further - place), 0.0, 1.0)
             forces[number % 2, both], forces[(number + 1) % 2, both] = fy[both] * (1.0 - share), fy[both] * share
             known |= both
-    return {name: np.where(known, force, np.nan) for name, force in zip(FEET[1], forces, strict=True)}
+    return {name: np.where(known, force, np.nan) for name, force in zip(TURNS, forces, strict=True)}
+
+
+def split_on_belt(t: np.ndarray, x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray) -> dict[str, np.ndarray]:
+    """Vertical force on two point feet that stand on a moving belt of unknown speed.
+
+    Under point feet the centre of pressure moves back with the belt in single support. Under a person's foot it also moves
+    forward, so that this tells nothing of the speed, and `split_force` finds no footholds.
+
+    Args:
+        t: times, shape [samples], s.
+        x, y: position of the centre of mass in the room, shape [samples], m.
+        fx, fy: force on both feet, shape [samples], N.
+
+    Returns:
+        See `split_force`.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = np.where(fy > THRESHOLD, x - y * fx / fy, np.nan)
+    velocity = np.sort(np.gradient(centre, t))
+    velocity = velocity[np.isfinite(velocity)]
+    if len(velocity) < 20:
+        return {}
+    inside = np.searchsorted(velocity, velocity + _DENSE, side="right") - np.arange(len(velocity))
+    first = int(np.argmax(inside))
+    belt = -float(np.median(velocity[first : first + inside[first]]))
+    return split_force(t, centre + belt * t, fy)
 
 
 def _plateaus(t: np.ndarray, centre: np.ndarray) -> list[tuple[float, float, float]]:
@@ -311,13 +339,17 @@ def _from_heels(recording: Recording) -> Events:
         for edge in np.flatnonzero(np.diff(fast.astype(int)) == -1) + 1:
             begun = edge >= hold and not fast[:edge].all()  # of a swing that was seen from its beginning
             if begun and fast[edge - hold : edge].all() and not fast[edge : edge + hold].any():
-                place = float(np.nanmedian(x[edge + hold // 2 : edge + max(round(0.2 * recording.rate), 2)]))
+                resting = x[edge + hold // 2 : edge + max(round(0.2 * recording.rate), 2)]
+                if not np.isfinite(resting).any():
+                    continue
+                place = float(np.nanmedian(resting))
                 left = place - x[edge - hold : edge + hold]
                 last = np.flatnonzero(left > _SETTLED)
+                time = recording.t[edge]  # of a heel that creeps on
                 if len(last) and last[-1] + 1 < len(left):
                     i, step = edge - hold + last[-1], left[last[-1]] - left[last[-1] + 1]
                     time = recording.t[i] + (left[last[-1]] - _SETTLED) / step / recording.rate
-                    found.append((float(time), side, place))
+                found.append((float(time), side, place))
     found.sort()
     times = np.array([time for time, *_ in found])
     legs, places = np.array([leg for _, leg, _ in found], dtype=str), np.array([place for *_, place in found])

@@ -1,149 +1,270 @@
-"""Forces of plates: their unloaded level, what they add up to, and which foot is on which."""
+"""Force plates: unloaded levels, signs, centres of pressure, contacts, feet, and where forces are complete."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
-from gait.identifiability.wording import listed
-from gait.recordings.events import HOLD, THRESHOLD
-from gait.recordings.recording import FEET, SIDES
+from gait.recordings.raw import Plate, Raw
+from gait.recordings.repairs import total_of
 
-_OFFSET = 1.0  # N of an unloaded plate from which its level is removed
-_LARGEST_OFFSET = 0.15  # of the largest force, up to which a low level is that of an unloaded plate
-
-
-@dataclasses.dataclass
-class Plate:
-    """A force plate, or the ground under one foot.
-
-    Attributes:
-        name: "left", "right", "total", "plate 1" and so on.
-        force: forward and vertical, shape [samples, 2], N.
-        centre: forward position of the centre of pressure, shape [samples], m; NaN where it is not known.
-    """
-
-    name: str
-    force: np.ndarray
-    centre: np.ndarray
+LOADED = 20.0
+"""Vertical force from which somebody stands on a plate, N."""
+HOLD = 0.06
+"""Shortest contact, and shortest time without one, s."""
+_SMALLEST_OFFSET = 1.5
+_FLIGHT = 0.2
+"""Longest time without any contact in running; a longer one is a step beside the plates, s."""
 
 
-def remove_offsets(plates: list[Plate], rate: float, notes: list[str]) -> None:
-    """Removes what plates show while nobody is on them, in place, and says so.
+@dataclasses.dataclass(frozen=True)
+class Contact:
+    """One foot on one plate: samples `begin` to `end`, the latter excluded."""
+
+    plate: int
+    begin: int
+    end: int
+
+
+def clear_levels(plate: Plate, axis: int, rate: float, notes: list[str]) -> None:
+    """Removes what a plate reads while nobody stands on it, and says so.
 
     Args:
-        plates: single plates or feet; a sum of both feet, which is never unloaded, stays as it is.
+        plate: changed in place.
+        axis: vertical axis.
         rate: samples a second, Hz.
-        notes: gets the sentence.
+        notes: gets a sentence.
     """
-    removed = []
-    for plate in plates:
-        vertical = plate.force[:, 1]
-        known = np.isfinite(vertical)
-        if not known.any():
+    force = plate.force[:, axis]
+    unloaded = _unloaded(force, rate, plate.side == "total")
+    if unloaded is None:
+        return
+    level = float(np.median(force[unloaded]))
+    drift = _drift(force, unloaded, rate)
+    shown = abs(level) >= _SMALLEST_OFFSET
+    if drift is not None:
+        notes.append(
+            f"Unloaded, {_of(plate)} drifts from {drift.min():.1f} to {drift.max():.1f} N; what it read in each swing was removed."
+        )
+        force -= drift
+    elif shown:
+        notes.append(f"Unloaded, {_of(plate)} reads {level:.1f} N; this was removed.")
+        force -= level
+    for values, least in ((plate.force, _SMALLEST_OFFSET), (plate.moment, 0.0)):
+        for k in range(3):
+            if (
+                values is not None
+                and not (values is plate.force and k == axis)
+                and np.isfinite(values[unloaded, k]).any()
+            ):
+                level = float(np.nanmedian(values[unloaded, k]))
+                if abs(level) > least:
+                    values[:, k] -= level
+
+
+def _of(plate: Plate) -> str:
+    return f"the {plate.side} foot's force" if plate.side in ("left", "right") else plate.name
+
+
+def _unloaded(force: np.ndarray, rate: float, total: bool) -> np.ndarray | None:
+    """Samples at which nobody is on a plate: a flat level, far below the largest force; None where there are none."""
+    good = np.isfinite(force)
+    if good.sum() < 10:
+        return None
+    values = force[good]
+    negated = -values.min() > 2 * values.max()
+    signed = -force if negated else force
+    values = signed[good]
+    low, high = np.percentile(values, 2), values.max()
+    if high - low < LOADED:
+        return None
+    first = values[values < low + 0.12 * (high - low)]
+    level = float(np.median(first))
+    spread = 1.4826 * float(np.median(np.abs(first - level)))
+    near = np.abs(np.where(good, signed, np.inf) - level) < max(6 * spread, 0.02 * (high - level), 2.0)
+    width = max(1, round(0.05 * rate))
+    inner = near.copy()
+    if width > 1:
+        inner = np.convolve(near, np.ones(width), mode="same") > width - 0.5
+    if inner.sum() < max(3, 0.04 * good.sum()) or inner.sum() < 0.05 * rate:
+        return None
+    flat = 1.4826 * float(np.median(np.abs(signed[inner] - np.median(signed[inner]))))
+    if (
+        flat > 0.03 * (high - level)
+        or (total and abs(level) > 0.15 * (high - level))
+        or abs(level) > 0.6 * (high - level)
+    ):
+        return None
+    return inner
+
+
+def _drift(force: np.ndarray, unloaded: np.ndarray, rate: float) -> np.ndarray | None:
+    """Level of each sample, between those of the swings, where these move by several newtons in one direction."""
+    at = np.flatnonzero(unloaded)
+    parts = [part for part in np.split(at, np.flatnonzero(np.diff(at) > 0.1 * rate) + 1) if part.size]
+    if len(parts) < 3:
+        return None
+    middles = np.array([part.mean() for part in parts])
+    levels = np.array([np.median(force[part]) for part in parts])
+    noise = max(float(np.median([np.std(force[part]) / np.sqrt(part.size) for part in parts])), 0.1)
+    if np.ptp(levels) < max(4.0, 8 * noise) or abs(np.corrcoef(middles, levels)[0, 1]) < 0.8:
+        return None
+    return np.interp(np.arange(force.size), middles, levels)
+
+
+def turn_upwards(raw: Raw, up: np.ndarray) -> None:
+    """Turns forces on the ground to forces on the walker, plate by plate, and says so."""
+    axis = int(np.abs(up).argmax())
+    down = [plate for plate in raw.plates if np.nanmean(plate.force[:, axis]) * up[axis] < 0 and
+            np.nanmax(np.abs(plate.force[:, axis])) > LOADED / 1e3]  # fmt: skip
+    for plate in down:
+        plate.force = -plate.force
+        if plate.moment is not None:
+            plate.moment = -plate.moment
+    if down and len(down) == len(raw.plates):
+        raw.notes.append(
+            "Forces point down in the mean: they are those on the ground and were turned to those on the walker."
+        )
+    elif down:
+        raw.notes.append(
+            f"The force of {', '.join(_of(plate) for plate in down)} points down, unlike the others; it was turned."
+        )
+
+
+def find_pressure(plate: Plate, up: np.ndarray) -> None:
+    """Centre of pressure from the moment about the centre of a plate; NaN where nobody stands on it."""
+    loaded = (
+        plate.force @ np.where(up == 0, 0.0, up)
+        if np.isfinite(plate.force).all()
+        else plate.force[:, np.abs(up).argmax()]
+    )
+    if plate.moment is not None and plate.centre is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            plate.pressure = plate.centre + np.cross(up, plate.moment) / loaded[:, None]
+    if plate.pressure is not None:
+        plate.pressure = np.where((loaded > LOADED)[:, None], plate.pressure, np.nan)
+
+
+def say_clipped(raw: Raw, up: np.ndarray) -> None:
+    """Takes out forces that stay at their largest value, as of a plate that is overloaded."""
+    axis = int(np.abs(up).argmax())
+    for plate in raw.plates:
+        force = plate.force[:, axis]
+        if not np.isfinite(force).any():
             continue
-        low, high = np.percentile(vertical[known], [1.0, 99.0])
-        span = high - low
-        idle = known & (vertical < low + 0.06 * span)
-        # A level is one that the plate keeps for a while: a foot in the air, not the edge of a stance.
-        runs = np.flatnonzero(np.diff(np.concatenate([[False], idle, [False]]).astype(int))).reshape(-1, 2)
-        if span < 10.0 * THRESHOLD or not len(runs) or np.diff(runs, axis=1).max() < max(2.0, 0.1 * rate):
-            continue
-        inner = np.zeros(len(vertical), bool)
-        for first, last in runs:
-            cut = min((last - first) // 4, round(0.02 * rate))
-            inner[first + cut : last - cut] |= last - first >= max(2.0, 0.1 * rate)
-        level = np.median(plate.force[inner], axis=0)
-        if not abs(level[1]) < _LARGEST_OFFSET * span:
-            continue
-        shift = np.where(np.abs(level) > _OFFSET, level, 0.0)
-        # Noise moves a median by little: a level within three of its standard errors is none.
-        error = 3.0 * 1.25 * plate.force[inner].std(axis=0) / np.sqrt(inner.sum())
-        shift = np.where(np.abs(level) > error, shift, 0.0)
-        plate.force = plate.force - shift
-        if shift[1]:
-            removed.append(f"{shift[1]:+.1f} N of {plate.name}")
-    if removed:
-        notes.append(f"Removed what plates show without a load (vertical): {listed(removed)}.")
+        high = np.nanmax(force)
+        at = np.flatnonzero(force >= high - 1e-9 * abs(high))
+        runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
+        long = [run for run in runs if run.size >= 4]
+        if high > 5 * LOADED and long:
+            cut = np.concatenate(long)
+            plate.force[cut] = np.nan
+            raw.notes.append(
+                f"{_of(plate)[0].upper()}{_of(plate)[1:]} stays at its largest value of {high:.0f} N for {cut.size} samples, as "
+                "of an overloaded plate; missing there, so that the mass of these strides is not known."
+            )
 
 
-def stances(force: np.ndarray, rate: float) -> np.ndarray:
-    """First and last sample + 1 of each contact of a vertical force [samples] with the threshold of steps."""
-    down = np.nan_to_num(force) > THRESHOLD
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], down, [False]]).astype(int)))
-    while len(edges) > 2 and (lengths := np.diff(edges)[1:-1] if len(edges) > 3 else np.diff(edges)).min() < HOLD * rate:
-        first = int(np.argmin(lengths)) + (1 if len(edges) > 3 else 0)
-        edges = np.delete(edges, [first, first + 1])
-    return edges.reshape(-1, 2)
+def compare_total(raw: Raw, axis: int) -> None:
+    """Says where a recorded total and the sum of the feet differ; the sum is used."""
+    totals = [plate for plate in raw.plates if plate.side == "total"]
+    feet = [plate for plate in raw.plates if plate.side != "total"]
+    if not totals or not feet:
+        return
+    if len(feet) == 1:
+        other = {"left": "right", "right": "left"}.get(feet[0].side or "")
+        if other and np.isfinite(totals[0].force[:, axis]).any():
+            raw.plates = [feet[0], Plate(other, other, totals[0].force - feet[0].force)]
+            raw.notes.append(f"The {other} foot's force is the total less the {feet[0].side} foot's.")
+        return
+    off = np.abs(totals[0].force[:, axis] - total_of(feet)[:, axis])
+    high = np.nanmax(np.abs(totals[0].force[:, axis]))
+    if np.nanmedian(off) > 0.01 * high or np.nanpercentile(off, 95) > 0.03 * high:
+        raw.notes.append(
+            f"The total force differs from the sum of the feet by {np.nanmedian(off):.0f} N (median); the sum was used."
+        )
+    raw.plates = feet
 
 
-def feet_of(plates: list[Plate], rate: float, notes: list[str]) -> list[Plate]:
-    """Sorts contacts of numbered plates to two feet, which stand in turn.
+def contacts_of(plates: list[Plate], rate: float) -> list[Contact]:
+    """Contacts on all plates, in order of time.
 
     Args:
-        plates: the numbered plates.
+        plates: with forces as (forward, up, right).
         rate: samples a second, Hz.
-        notes: gets a sentence on what was done.
-
-    Returns:
-        Plates "first" and "second"; none where contacts do not alternate, as when both feet are on one plate.
     """
-    contacts = sorted((first, last, i) for i, plate in enumerate(plates) for first, last in stances(plate.force[:, 1], rate))
-    if len(contacts) < 2 or len(plates) < 2:
-        return []
-    ends = [last for _, last, _ in contacts]
-    overlapping = [first < ends[k + 1] for k, (first, *_) in enumerate(contacts[2:])]
-    in_turn = all(earlier <= later for earlier, later in zip(ends, ends[1:], strict=False))
-    before_next_but_one = all(contacts[k][1] <= contacts[k + 2][0] for k in range(len(contacts) - 2))
-    if not in_turn or not before_next_but_one or not all(overlapping):
-        notes.append("Contacts of the plates do not alternate as feet do: their sum is used, and not single feet.")
-        return []
-    samples = len(plates[0].force)
-    feet = [Plate(name, np.zeros((samples, 2)), np.full(samples, np.nan)) for name in FEET[1]]
-    for number, (first, last, i) in enumerate(contacts):
-        foot = feet[number % 2]
-        foot.force[first:last] = plates[i].force[first:last]
-        foot.centre[first:last] = plates[i].centre[first:last]
-    return feet
+    hold = max(1, round(HOLD * rate))
+    found = []
+    for k, plate in enumerate(plates):
+        loaded = np.nan_to_num(plate.force[:, 1], nan=2 * LOADED) > LOADED
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], loaded, [False]]).astype(np.int8)))
+        runs = [list(pair) for pair in edges.reshape(-1, 2)]
+        merged: list[list[int]] = []
+        for begin, end in runs:
+            if merged and begin - merged[-1][1] < hold:
+                merged[-1][1] = end
+            else:
+                merged.append([begin, end])
+        found += [Contact(k, begin, end) for begin, end in merged
+                  if end - begin >= hold or begin == 0 or end == loaded.size]  # fmt: skip
+    return sorted(found, key=lambda contact: (contact.begin, contact.end))
 
 
-def plates_window(plates: list[Plate], rate: float) -> np.ndarray:
-    """Samples at which every foot on the ground is on a plate, as far as forces tell, shape [samples].
+def complete(contacts: list[Contact], samples: int, rate: float, sparse: bool) -> np.ndarray:
+    """Whether every foot on the ground is on a plate.
 
-    A walk over plates begins and ends beside them. Forces are whole from the second touchdown, when the first foot
-    stands on a plate already, to the takeoff of the last but one.
+    While nobody is on any plate for longer than a flight, the feet are beside them. After that, forces are complete
+    from the second touchdown on, since the foot before the first plate may still be on the ground; likewise before,
+    until the takeoff of the last but one.
+
+    Args:
+        contacts: in order of time.
+        samples: number of samples.
+        rate: samples a second, Hz.
+        sparse: whether each plate is stepped on about once, so that feet may be beside them at both ends.
     """
-    total = np.nansum([plate.force[:, 1] for plate in plates], axis=0)
-    whole = np.ones(len(total), bool)
-    contacts = sorted((first, last) for plate in plates for first, last in stances(plate.force[:, 1], rate))
-    loaded = np.flatnonzero(total > THRESHOLD)
-    if not len(loaded) or len(plates) < 2:
-        return whole & (total > THRESHOLD)
-    if loaded[0] > HOLD * rate:
-        whole[: contacts[1][0] if len(contacts) > 1 else None] = False
-    if len(total) - 1 - loaded[-1] > HOLD * rate:
-        ends = sorted(last for _, last in contacts)
-        whole[(ends[-2] if len(ends) > 1 else 0) :] = False
+    whole = np.zeros(samples, bool)
+    if not contacts:
+        return whole
+    groups: list[list[Contact]] = [[contacts[0]]]
+    latest = contacts[0].end
+    for contact in contacts[1:]:
+        if contact.begin - latest > _FLIGHT * rate:
+            groups.append([])
+        groups[-1].append(contact)
+        latest = max(latest, contact.end)
+    for k, group in enumerate(groups):
+        first = min(contact.begin for contact in group)
+        last = max(contact.end for contact in group)
+        opened = sparse or first > _FLIGHT * rate or k > 0
+        closed = sparse or last < samples - _FLIGHT * rate or k < len(groups) - 1
+        ends = sorted(contact.end for contact in group)
+        begin = group[1].begin if opened and len(group) > 1 else samples if opened else 0
+        end = ends[-2] if closed and len(group) > 1 else 0 if closed else samples
+        whole[begin:end] = True
     return whole
 
 
-def sided(feet: list[Plate], heels: Mapping[str, np.ndarray], notes: list[str]) -> list[Plate]:
-    """Feet with their sides, where heel markers tell them: each foot presses near its own heel.
+def feet_of(contacts: list[Contact], samples: int) -> list[int] | None:
+    """Foot of each contact, 0 or 1 in turn; None where contacts are not those of single feet in turn.
 
     Args:
-        feet: two feet that stand in turn.
-        heels: forward positions of the heels by side, shape [samples] each, m.
-        notes: gets a sentence.
+        contacts: in order of time.
+        samples: number of samples of the recording, at whose end contacts are cut off.
     """
-    if len(feet) != 2 or len(heels) != 2 or feet[0].name in heels:
-        return feet
-    apart = [[np.nanmedian(np.abs(foot.centre - heels[side])) if np.isfinite(foot.centre - heels[side]).any() else np.nan
-              for side in SIDES] for foot in feet]  # fmt: skip
-    straight, crossed = apart[0][0] + apart[1][1], apart[0][1] + apart[1][0]
-    if not np.isfinite(straight + crossed) or max(straight, crossed) < 2.0 * min(straight, crossed):
-        return feet
-    names = SIDES if straight < crossed else SIDES[::-1]
-    notes.append("Heel markers tell which foot is the left one.")
-    return [dataclasses.replace(foot, name=name) for foot, name in zip(feet, names, strict=True)]
+    if len(contacts) < 2:
+        return None
+    whole = [contact.end - contact.begin for contact in contacts if contact.begin > 0 and contact.end < samples]
+    longest = max(contact.end - contact.begin for contact in contacts)
+    if whole and longest > 1.7 * np.median(whole):
+        return None
+    for first, second in zip(contacts, contacts[1:], strict=False):
+        if second.end <= first.end < samples:
+            return None
+        if second.begin > first.end:  # a flight, or steps beside the plates: whose turn it is nobody knows
+            return None
+    for first, third in zip(contacts, contacts[2:], strict=False):
+        if third.begin < first.end:
+            return None
+    return [k % 2 for k in range(len(contacts))]

@@ -1,110 +1,157 @@
-"""OpenSim's text files: .mot and .sto tables, .trc marker positions."""
+"""Files of OpenSim: tables .mot and .sto, markers .trc."""
 
 from __future__ import annotations
 
-import io
 import re
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from gait.errors import InputError
-from gait.recordings.columns import METRES, fill, time_of
 from gait.recordings.raw import Raw
-from gait.recordings.tables import text_of
+from gait.recordings.tables import Table
+from gait.recordings.text import cells, columns_of, decoded, is_numbers, number
 
-_ROWS = re.compile(r"(?:nRows|datarows)\s*=?\s*(\d+)", re.IGNORECASE)
 
-
-def read_storage(path: Path, mass: float | None) -> Raw:
-    """Reads a .mot or .sto file: a header up to "endheader", names of columns, numbers.
+def read_storage(data: bytes) -> Table:
+    """Reads a .mot or .sto file: a header that ends with "endheader", a line of names, rows of numbers.
 
     Args:
-        path: of the file.
-        mass: body mass that the user has stated, kg.
+        data: contents of the file.
 
     Raises:
-        InputError: if the header, the column of times, forces or positions are missing.
+        InputError: if the header has no end, or rows do not fit the names.
     """
-    lines = text_of(path).splitlines()
-    end = next((i for i, line in enumerate(lines) if line.strip().lower() == "endheader"), None)
-    if end is None:
-        raise InputError(f"{path} is no OpenSim file: a line with the word endheader has to end its header.")
-    start = next((i for i in range(end + 1, len(lines)) if lines[i].strip()), None)
-    if start is None:
-        raise InputError(f"{path} ends with its header: names of columns and numbers are missing.")
-    mark = "\t" if "\t" in lines[start] else None
-    names = [name.strip() for name in lines[start].strip("\r\n").rstrip().split(mark)]
-    body = [line for line in lines[start + 1 :] if line.strip()]
-    table = pd.read_csv(
-        io.StringIO("\n".join(body)), sep=mark or r"\s+", header=None, skipinitialspace=True, names=range(len(names)),
-        index_col=False, na_values=["nan", "NaN", "-nan(ind)", "nan(ind)"],
-    )  # fmt: skip
-    raw = Raw(np.empty(0), mass=mass)
-    promised = next((int(found[1]) for line in lines[:end] if (found := _ROWS.search(line))), None)
-    if promised is not None and promised != len(table):
-        cut = " The file may have been cut." if promised > len(table) else ""
-        raw.notes.append(f"The header says {promised} rows, and {len(table)} are there; these are read.{cut}")
-    columns = {name: pd.to_numeric(table[i], errors="coerce").to_numpy(float) for i, name in enumerate(names)}
-    if len(columns) < len(names):
-        raise InputError(f"{path} has several columns of one name. Rename or remove them.")
-    time, _ = time_of(names)
-    if time is None:
-        raise InputError(f"{path} has no column named time. Received: {', '.join(names[:8])} ...")
-    raw.t = columns[time]
-    fill(raw, {_sided(name, names): values for name, values in columns.items()})
-    if not raw.forces and not raw.points:
+    text, note = decoded(data)
+    notes = [note] if note else []
+    ending = re.search(r"(?im)^[ \t]*endheader[ \t]*$", text)
+    if not ending:
         raise InputError(
-            f"{path} has neither ground forces, such as ground_force_vy, nor positions. Received: {', '.join(names[:8])} ..."
+            "The file has no line endheader, which ends the header of every .mot and .sto file. Export it again, or save "
+            "it as .csv if it is a plain table."
         )
-    return raw
+    stated = {}
+    for line in text[: ending.start()].split("\n"):
+        if found := re.match(r"\s*([A-Za-z][\w ]*?)\s*(?:=|\s)\s*(\S.*?)\s*$", line):
+            stated[found[1].lower()] = found[2]
+    begin = ending.end() + 1
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        if text[begin:end].strip():
+            break
+        begin = end + 1
+    else:
+        raise InputError("The file ends with its header: there are no columns. Export it again.")
+    line = text[begin:end]
+    if not text[end:].strip():
+        raise InputError("The file has column names but no rows. Export it again.")
+    following = text[end + 1 :].lstrip("\n").split("\n", 1)[0]
+    separator = "\t" if "\t" in line.strip() and "\t" in following.strip() else " "
+    names = cells(line, separator)
+    while len(names) > 1 and not names[-1]:
+        names = names[:-1]
+    row = cells(following, separator)
+    if is_numbers(names, "."):
+        raise InputError(
+            "The file has no line of column names after endheader, so that nobody can tell what its columns are. "
+            f"Received: {line[:60]}. Add one."
+        )
+    decimal = "," if not is_numbers(row, ".") and is_numbers(row, ",") else "."
+    columns = columns_of(text, end + 1, names, separator, decimal, notes)
+    rows = len(columns[0])
+    for key in ("datarows", "nrows"):
+        claimed = number(stated.get(key, ""))
+        if claimed is not None and np.isfinite(claimed) and claimed != rows:
+            more = "the file may have been cut off" if claimed > rows else "all of them were read"
+            notes.append(f"The header says {claimed:.0f} rows and there are {rows}; {more}.")
+    for key in ("datacolumns", "ncolumns"):
+        claimed = number(stated.get(key, ""))
+        if claimed is not None and np.isfinite(claimed) and claimed != len(names):
+            notes.append(f"The header says {claimed:.0f} columns and there are {len(names)}.")
+    return Table(names, columns, stated, notes)
 
 
-def _sided(name: str, names: list[str]) -> str:
-    """A name with its side: OpenSim's "ground_force_vx" beside "l_ground_force_vx" is that of the right foot."""
-    bare = re.match(r"ground_(force|torque)_", name)
-    return f"r_{name}" if bare and f"l_{name}" in names else name
-
-
-def read_markers(path: Path, mass: float | None) -> Raw:
-    """Reads a .trc file: five lines of header, then frame, time and three coordinates of each marker.
+def read_markers(data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
+    """Reads a .trc file.
 
     Args:
-        path: of the file.
-        mass: body mass that the user has stated, kg.
+        data: contents of the file.
+
+    Returns:
+        `Raw` with stamps, unit, rate and notes but no points; marker → positions in the unit of the file, shape
+        [samples, 3].
 
     Raises:
-        InputError: if the header is not that of a .trc file.
+        InputError: if there is no header, or columns do not fit the markers.
     """
-    lines = text_of(path).splitlines()
-    start = next((i for i, line in enumerate(lines) if line.strip().lower().startswith("frame#")), None)
-    if start is None or start < 2:
-        raise InputError(f"{path} is no .trc file: a line that begins with Frame# has to name the markers.")
-    keys, values = (lines[i].rstrip("\r\n").split("\t") for i in (start - 2, start - 1))
-    header = dict(zip((key.strip().lower() for key in keys), (value.strip() for value in values), strict=False))
-    cells = lines[start].rstrip("\r\n").split("\t")
-    markers = [(i, name.strip()) for i, name in enumerate(cells) if i >= 2 and name.strip()]
-    width = max((i for i, _ in markers), default=1) + 3
-    body = [line for line in lines[start + 2 :] if line.strip()]
-    rows = pd.read_csv(
-        io.StringIO("\n".join(body)), sep="\t", header=None, names=range(width), usecols=range(width), index_col=False,
-        skip_blank_lines=True, skipinitialspace=True,
-    )  # fmt: skip
-    numbers = rows.apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    raw = Raw(numbers[:, 1], mass=mass)
-    unit = header.get("units", "mm").lower()
-    scale = METRES.get(unit)
-    if scale is None:
-        raise InputError(f"{path} has lengths in an unknown unit. It may be m, cm or mm. Received: Units {unit!r}.")
-    if scale != 1.0:
-        raw.notes.append(f"Lengths are converted from {unit}, as the header says.")
-    for i, name in markers:
-        place = numbers[:, i : i + 3] * scale
-        place[(place == 0.0).all(axis=1)] = np.nan  # how some systems write a marker that was not seen
-        raw.points[name] = place
-    promised = header.get("numframes", "")
-    if promised.isdigit() and int(promised) != len(numbers):
-        cut = " The file may have been cut." if int(promised) > len(numbers) else ""
-        raw.notes.append(f"The header says {promised} frames, and {len(numbers)} are there; these are read.{cut}")
-    return raw
+    text, note = decoded(data)
+    notes = [note] if note else []
+    lines = text[:400_000].split("\n")
+    named = next(
+        (k for k, line in enumerate(lines[:30]) if re.match(r"\s*frame\s*#?\s*[\t ,]", line, re.IGNORECASE)), None
+    )
+    if named is None:
+        raise InputError(
+            "The file has no line that begins with Frame# and names the markers, as every .trc file has. Export it again."
+        )
+    header: dict[str, str] = {}
+    for k in range(named - 1):
+        keys, values = lines[k].split(), lines[k + 1].split()
+        if "DataRate" in keys or "Units" in keys:
+            header = dict(zip(keys, values, strict=False))
+    first = None
+    for k in range(named + 1, min(len(lines), named + 12)):
+        row = cells(lines[k], "\t" if "\t" in lines[k] else " ")
+        if row and re.fullmatch(r"\d+", row[0]) and len(row) > 2:
+            first = k
+            break
+    if first is None:
+        raise InputError("The .trc file has no rows of numbers under its markers. Export it again.")
+    separator = "\t" if "\t" in lines[first] else " "
+    tabs = "\t" in lines[named]
+    row = cells(lines[first], separator)
+    labels = [cell.strip() for cell in lines[named].split("\t" if tabs else None)]
+    at = [k for k, label in enumerate(labels) if k > 1 and label]
+    markers = [labels[k] for k in at]
+    if any(k != 2 + 3 * n for n, k in enumerate(at)):
+        at = [2 + 3 * n for n in range(len(markers))]
+    width = 2 + 3 * len(markers)
+    given = len(row) - (len(row) > width and not row[-1])
+    if separator == "\t":
+        shorter = (
+            given < width and not cells(lines[first + 1] if first + 1 < len(lines) else "", "\t")[width - 1 : width]
+        )
+    else:
+        shorter = given != width
+    if shorter or len(row) > width + 3 or (len(row) > width and any(row[width:])):
+        raise InputError(
+            f"The .trc file names {len(markers)} markers, which need {width} columns. Received: {given}. Correct the line "
+            "of names, or export the file again."
+        )
+    decimal = "," if any("," in cell for cell in row) and "." not in lines[first] else "."
+    names = ["Frame#", "Time", *(f"{marker} {axis}" for marker in markers for axis in "xyz")]
+    names += [""] * max(0, len(row) - width)
+    columns = columns_of(text, sum(len(line) + 1 for line in lines[:first]), names, separator, decimal, notes)
+    points = {}
+    for n, marker in enumerate(markers):
+        values = columns[2 + 3 * n : 5 + 3 * n]
+        if any(value.dtype == object for value in values):
+            raise InputError(f"The columns of marker {marker} hold texts instead of numbers. Export the file again.")
+        points[marker] = np.stack(values, axis=1)
+    rate = number(header.get("DataRate", ""), decimal)
+    claimed = number(header.get("NumFrames", ""))
+    if claimed is not None and np.isfinite(claimed) and claimed != len(columns[0]):
+        notes.append(f"The header says {claimed:.0f} frames and there are {len(columns[0])}.")
+    said = number(header.get("NumMarkers", ""))
+    if said is not None and np.isfinite(said) and said != len(markers):
+        notes.append(f"The header says {said:.0f} markers and {len(markers)} are named.")
+    time = columns[1] if columns[1].dtype != object and np.isfinite(columns[1]).any() else None
+    if time is not None and len(time) > 2 and np.nanmax(time) == np.nanmin(time):
+        time = None
+    frames = columns[0]
+    if time is None and rate and frames.dtype != object:
+        time = frames / rate
+        notes.append(f"The file has no times; they come from its frames and its rate of {rate:g} Hz.")
+    unit = header.get("Units", "").lower() or None
+    raw = Raw(time=time, length_unit=unit, rate=rate if rate and np.isfinite(rate) else None, notes=notes)
+    return raw, points

@@ -1,237 +1,263 @@
-"""Reading a recorded walk from a file, whatever its format, axes and units."""
+"""Reading a recording of a walk, whatever file it is in."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from gait.errors import InputError, storage_reason
-from gait.identifiability.wording import listed
+from gait.errors import InputError
+from gait.recordings import repairs
+from gait.recordings.assembly import choose_body, choose_points, from_table
 from gait.recordings.c3d import read_c3d
-from gait.recordings.forces import feet_of, plates_window, remove_offsets, sided
-from gait.recordings.markers import body_of, heels_of
+from gait.recordings.clock import interpolated, understand_times
+from gait.recordings.columns import LENGTH, TIME
+from gait.recordings.forces import clear_levels, compare_total, find_pressure, say_clipped, turn_upwards
+from gait.recordings.frame import vertical
 from gait.recordings.opensim import read_markers, read_storage
-from gait.recordings.orientation import oriented, plates_of
-from gait.recordings.plausible import check_forces, check_lengths
 from gait.recordings.raw import Raw
-from gait.recordings.recording import SIDES, Recording
+from gait.recordings.recording import Recording
 from gait.recordings.tables import read_table
-from gait.recordings.timebase import resampled, uniform
-from gait.recordings.treadmill import belt_of
+from gait.recordings.text import contents
+from gait.recordings.walkway import Measured, over_ground
 
 FORMATS = (".csv", ".txt", ".tsv", ".mot", ".sto", ".trc", ".c3d")
-"""Endings of the files that are read."""
 
 
 def read_recording(
-    path: str | Path,
+    path: str | PathLike[str],
     *,
     mass: float | None = None,
     belt_speed: float | None = None,
     up: str | None = None,
     forward: str | None = None,
     window: tuple[float, float] | None = None,
-    rate: float | None = None,
     body: str | None = None,
+    units: str | Mapping[str, str] | None = None,
+    rate: float | None = None,
 ) -> Recording:
-    """Reads a recorded walk: a CSV table, OpenSim's .mot, .sto and .trc, or a .c3d file.
+    """Reads a recorded walk from CSV, OpenSim (.mot, .sto, .trc) or C3D, in SI units, x forward and y up.
 
-    Units are converted, the walk is turned so that x points forward and y up, plates are summed and their unloaded level
-    is removed. Whatever is guessed is told in a sentence of `Recording.notes`, and can be said by an argument.
+    What is not stated is found from the numbers: units by orders of magnitude, the vertical axis by the mean force, the
+    forward axis by the way, a treadmill by the heels. `Recording.notes` says each finding in a sentence.
 
     Args:
-        path: of the file.
-        mass: body mass, kg, to compare with the force, or where no force tells it.
-        belt_speed: speed of the treadmill, m/s; 0 over ground.
-        up: axis of the file that points up, such as "z" or "-y".
-        forward: axis along which the person walks, such as "x" or "-x".
-        window: begin and end of the part to use, s, in the file's time.
-        rate: samples a second, Hz, for a table without a column of times.
-        body: name of the marker that stands for the centre of mass.
+        path: the file.
+        mass: body mass, kg, where it is known.
+        belt_speed: speed of the treadmill, m/s; 0 says that the walk is over ground.
+        up: vertical axis of the file, for example "z" or "-y".
+        forward: axis of the file along which the walk goes, likewise.
+        window: first and last time to read, by the clock of the file, s.
+        body: marker that stands for the centre of mass.
+        units: units of the file, for example {"length": "mm", "force": "kN", "time": "ms"} or "mm,kN".
+        rate: samples a second, Hz, for a file without times.
 
     Returns:
         `Recording`.
 
     Raises:
-        InputError: if the file cannot be read or understood, or holds no straight walk.
-
-    Source: docs/recordings.md.
+        InputError: if the file cannot be read, or if something it needs cannot be told from it.
     """
-    _check_hints(mass, belt_speed, window, rate)
-    raw = _read(Path(path), mass, rate)
-    raw.mass = mass if mass is not None else raw.mass
-    if window is not None:
-        raw = _cut(raw, window)
-    raw, t, rates = _common_times(raw)
-    notes, sampling = raw.notes, 1.0 / float(t[1] - t[0])
-    check_lengths(raw)
-    frame, moves = oriented(raw, up, forward)
-    plates = plates_of(raw, frame)
-    check_forces(plates, raw.mass, notes)
-    remove_offsets([plate for plate in plates if plate.name != "total"], sampling, notes)
-    numbered = [plate for plate in plates if plate.name.startswith("plate")]
-    feet = [plate for plate in plates if plate.name in SIDES]
-    feet = feet if len(feet) == 2 else feet_of(numbered, sampling, notes)
-    heels = {side: frame.turned(values) for side, values in heels_of(raw.points).items()}
-    feet = sided(feet, {side: values[:, 0] for side, values in heels.items()}, notes)
-    channels: dict[str, np.ndarray] = {}
-    _put_forces(channels, plates, feet, notes)
-    kind, place = body_of(raw.points, body)
-    if body is not None and place is None:
-        raise InputError(f"There is no marker {body!r}. Received: {listed(list(raw.points)) or 'no markers'}.")
-    if place is not None:
-        channels["x"], channels["y"] = frame.turned(place).T
-    for name, velocity in raw.velocities.items():
-        if name in raw.points or place is None:
-            channels["vx"], channels["vy"] = frame.turned(velocity).T
-    for side, values in heels.items():
-        channels[f"heel_x_{side}"], channels[f"heel_y_{side}"] = values.T
-    recording = Recording(
-        t=t,
-        channels={name: values for name, values in channels.items() if np.isfinite(values).any()},
-        rate=sampling,
-        stated_mass=raw.mass,
-        body=kind,
-        on_plates=plates_window(numbered, sampling) if len(numbered) > 1 else None,
-    )
-    recording = belt_of(recording, moves, belt_speed, notes)
-    if kind not in ("", "centre of mass"):
-        notes.append(f"The {kind} stands for the centre of mass: it moves more than that, up and down by a third about.")
-    if raw.deviation:
-        notes.append("Heights are deviations from their mean, so that they tell nothing of the leg's length.")
-    _tell_gaps(recording, notes)
-    slower = {name: value for name, value in rates.items() if name in recording.channels}
-    return dataclasses.replace(recording, notes=tuple(notes), rates=slower)
-
-
-def _check_hints(
-    mass: float | None, belt_speed: float | None, window: tuple[float, float] | None, rate: float | None
-) -> None:
-    if mass is not None and not (np.isfinite(mass) and 1.0 <= mass <= 500.0):
-        raise InputError(f"A body mass lies between 1 and 500 kg. Received: --mass={mass:g}.")
-    if belt_speed is not None and not (0.0 <= belt_speed < 10.0):
-        raise InputError(f"The speed of a belt lies between 0 and 10 m/s. Received: --belt_speed={belt_speed:g}.")
-    if rate is not None and not (np.isfinite(rate) and rate > 0.0):
-        raise InputError(f"A rate is a positive number of samples a second. Received: --rate={rate:g}.")
-    if window is not None and not (len(window) == 2 and window[0] < window[1]):
+    for name, value in (("mass", mass), ("rate", rate)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be a positive number. Received: {value}. Correct it.")
+    if belt_speed is not None and not (np.isfinite(belt_speed) and 0 <= belt_speed < 15):
+        raise InputError(f"belt_speed is a speed in m/s, from 0 on. Received: {belt_speed}. Correct it.")
+    stated = repairs.chosen_units(dict(units) if isinstance(units, Mapping) else units)
+    raw = _raw(Path(path), body)
+    if rate is not None:
+        raw.rate = rate
+    if belt_speed is None:
+        belt_speed = raw.belt_speed
+    stated_mass = mass if mass is not None else raw.stated_mass
+    if not raw.points and not raw.plates and raw.velocity is None:
         raise InputError(
-            f"A window is its begin and a later end, such as --window=2,13. Received: {','.join(map(str, window))}."
+            f"The recording {path} has neither a centre of mass (or a marker near it), nor heels, nor forces. Received: "
+            f"{' '.join(raw.notes)[:200] or 'nothing else'}. Name the marker that stands for the body, for example body='PELVIS'."
         )
+    clocks = _uniform(raw, stated, window)
+    body_name = repairs.body_of(raw)
+    repairs.clear_stand_ins(raw)
+    repairs.clear_zeros(raw)
+    points_up, forces_up = vertical(raw, up)
+    repairs.settle_lengths(raw, body_name, int(np.abs(points_up).argmax()), stated.get("length"))
+    _prepare_forces(raw, forces_up, stated_mass, stated, clocks[-1][1])
+    repairs.clear_spikes(raw, clocks[0][1])
+    _name_gaps(raw, clocks)
+    measured = _common(raw, clocks, points_up, forces_up, body_name)
+    return over_ground(measured, stated_mass, belt_speed, forward)
 
 
-def _read(path: Path, mass: float | None, rate: float | None) -> Raw:
-    """Content of a file by its ending."""
-    kind = path.suffix.lower()
-    if kind not in FORMATS:
-        raise InputError(f"A recording is a file that ends with {listed(FORMATS)}. Received: {path}.")
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder. A recording is one file that ends with {listed(FORMATS)}.")
-        if not path.exists():
-            raise InputError(f"There is no file {path}.")
-        if kind == ".c3d":
-            return read_c3d(path, mass)
-        if kind == ".trc":
-            return read_markers(path, mass)
-        return read_storage(path, mass) if kind in (".mot", ".sto") else read_table(path, mass, rate)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({storage_reason(error)}).") from error
+def understood(recording: Recording) -> str:
+    """One line of what was understood of a recording: what it holds, and all its notes.
 
-
-def _cut(raw: Raw, window: tuple[float, float]) -> Raw:
-    """The part of a recording within a window, s, in the file's time."""
-    begin, end = window
-    inside = (raw.t >= begin) & (raw.t <= end)
-    loaded = inside if raw.force_t is None else (raw.force_t >= begin) & (raw.force_t <= end)
-    if not inside.any():
-        raise InputError(
-            f"The window holds no samples: the recording goes from {np.nanmin(raw.t):g} to {np.nanmax(raw.t):g} s. "
-            f"Received: --window={begin:g},{end:g}."
-        )
-    raw.notes.append(f"Only the part from {begin:g} to {end:g} s is used.")
-    return dataclasses.replace(
-        raw,
-        t=raw.t[inside],
-        force_t=None if raw.force_t is None else raw.force_t[loaded],
-        points={name: values[inside] for name, values in raw.points.items()},
-        velocities={name: values[inside] for name, values in raw.velocities.items()},
-        forces={name: values[loaded] for name, values in raw.forces.items()},
-        centres={name: values[loaded] for name, values in raw.centres.items()},
-    )
-
-
-def _common_times(raw: Raw) -> tuple[Raw, np.ndarray, dict[str, float]]:
-    """Brings all vectors to uniform times, those of the faster of markers and plates.
-
-    Returns:
-        The vectors, times from 0, and for each channel of the slower kind its rate, Hz.
+    Args:
+        recording: see `read_recording`.
     """
-    slow, fast = ("points", "velocities"), ("forces", "centres")
-    if raw.force_t is None:
-        t, tables, _ = _uniform(raw, raw.t, (*slow, *fast))
-        return dataclasses.replace(raw, t=t, **tables), t, {}
-    t, tables, rate = _uniform(raw, raw.t, slow)
-    force_t, force_tables, force_rate = _uniform(raw, raw.force_t, fast)
-    shift = raw.force_t[0] - raw.t[0]
-    heels = [f"heel_{axis}_{side}" for axis in "xy" for side in SIDES]
-    if force_rate >= rate:
-        for table in slow:
-            tables[table] = {name: resampled(t, values, force_t + shift) for name, values in tables[table].items()}
-        rates = dict.fromkeys(("x", "y", "vx", "vy", *heels), rate) if force_rate > 1.001 * rate else {}
-        return dataclasses.replace(raw, t=force_t, force_t=None, **tables, **force_tables), force_t, rates
-    for table in fast:
-        force_tables[table] = {
-            name: resampled(force_t, values, t - shift) for name, values in force_tables[table].items()
-        }
-    names = [f"{name}{foot}" for name in ("fx", "fy", "px") for foot in ("", *(f"_{side}" for side in SIDES))]
-    return dataclasses.replace(raw, force_t=None, t=t, **tables, **force_tables), t, dict.fromkeys(names, force_rate)
+    there = [recording.body] if recording.has("x") or recording.has("y") else []
+    there += (
+        ["force on each foot"] if recording.has("fy_left", "fy_right") else ["force"] if recording.has("fy") else []
+    )
+    there += ["centres of pressure"] if recording.has("px_left") or recording.has("px_right") else []
+    there += ["heels"] if recording.has("heel_x_left") or recording.has("heel_y_left") else []
+    ground = (
+        "on a treadmill of unknown speed" if recording.belt_speed is None
+        else f"on a treadmill at {recording.belt_speed:.3g} m/s" if recording.belt_speed else "over ground"
+    )  # fmt: skip
+    mass = f", stated mass {recording.stated_mass:g} kg" if recording.stated_mass else ""
+    head = f"{recording.duration:.4g} s at {recording.rate:.4g} Hz {ground}: {', '.join(there)}{mass}."
+    return " ".join([head, *recording.notes])
+
+
+def _raw(path: Path, body: str | None) -> Raw:
+    """Contents of a file by its name's ending, else by its first bytes."""
+    data = contents(path)
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        if len(data) > 512 and data[1] == 0x50 and b"\0" in data[:512]:
+            ending = ".c3d"
+        elif b"endheader" in data[:5000].lower():
+            ending = ".mot"
+        elif data[:12].lower() == b"pathfiletype":
+            ending = ".trc"
+        else:
+            ending = ".csv"
+    if ending == ".c3d":
+        raw, markers = read_c3d(path, data)
+    elif ending == ".trc" or data[:12].lower() == b"pathfiletype":
+        raw, markers = read_markers(data)
+    else:
+        storage = ending in (".mot", ".sto") or b"endheader" in data[:5000].lower()
+        raw = from_table(read_storage(data) if storage else read_table(data))
+        choose_body(raw, body)
+        return raw
+    if raw.length_unit is not None and raw.length_unit not in LENGTH:
+        raw.notes.append(f"The unit {raw.length_unit} of the positions is not known.")
+        raw.length_unit = None
+    choose_points(raw, markers, body)
+    return raw
 
 
 def _uniform(
-    raw: Raw, stamps: np.ndarray, tables: tuple[str, ...]
-) -> tuple[np.ndarray, dict[str, dict[str, np.ndarray]], float]:
-    """Some tables of vectors at uniform times."""
-    parts = [(table, name, values) for table in tables for name, values in getattr(raw, table).items()]
-    columns = np.concatenate([values for *_, values in parts], axis=1) if parts else np.empty((len(stamps), 0))
-    t, columns, rate = uniform(stamps, columns, raw.notes)
-    found: dict[str, dict[str, np.ndarray]] = {table: {} for table in tables}
-    for i, (table, name, _) in enumerate(parts):
-        found[table][name] = columns[:, 3 * i : 3 * i + 3]
-    return t, found, rate
-
-
-def _put_forces(channels: dict[str, np.ndarray], plates: list, feet: list, notes: list[str]) -> None:
-    """Channels of the force of both feet, and of each one where they are known."""
-    if not plates:
-        return
-    single = [plate for plate in plates if plate.name != "total"]
-    total = next((plate.force for plate in plates if plate.name == "total"), None)
-    if single and (len(single) > 1 or total is None):
-        summed = np.sum([plate.force for plate in single], axis=0)
-        if len(single) > 1:
-            notes.append(f"The force is the sum of {listed([plate.name for plate in single])}.")
-        if total is not None and (apart := np.nanmax(np.abs(total - summed)[:, 1])) > 0.05 * np.nanmax(summed[:, 1]):
-            notes.append(f"The given total of the vertical force differs from that sum by up to {apart:.0f} N: it is not used.")
-        total = summed
-    assert total is not None
-    channels["fx"], channels["fy"] = total.T
-    for foot in feet:
-        channels[f"fx_{foot.name}"], channels[f"fy_{foot.name}"] = foot.force.T
-        channels[f"px_{foot.name}"] = foot.centre
-
-
-def _tell_gaps(recording: Recording, notes: list[str]) -> None:
-    """Names gaps of the main channels, with their times."""
-    words = {"x": recording.body, "y": recording.body, "fy": "force"}
-    told: set[tuple[str, int]] = set()
-    for name, subject in words.items():
-        if not recording.has(name):
+    raw: Raw, stated: dict[str, str], window: tuple[float, float] | None
+) -> list[tuple[np.ndarray, float]]:  # fmt: skip
+    """Brings all arrays to uniform times; returns times and rate of points and of forces, one where they share them."""
+    unit = stated.get("time", raw.time_unit)
+    seconds = None if unit is None else repairs.factor_of(unit, TIME, "time")
+    groups = [(raw.time, [*raw.point_arrays(), *([plate.force for plate in raw.plates] if raw.one_clock else [])], "")]
+    if not raw.one_clock:
+        groups.append((raw.force_time, [plate.force for plate in raw.plates], " of the forces"))
+    clocks = []
+    for k, (stamps, arrays, what) in enumerate(groups):
+        if not arrays:
             continue
-        lost = np.isnan(recording.channels[name])
-        for first, last in np.flatnonzero(np.diff(np.concatenate([[False], lost, [False]]).astype(int))).reshape(-1, 2):
-            if (subject, int(first)) in told or len(told) > 4:
-                continue
-            told.add((subject, int(first)))
-            notes.append(f"No {subject} from {recording.t[first]:.2f} to {recording.t[last - 1]:.2f} s.")
+        rate = raw.rate if k == 0 else None
+        clock = understand_times(stamps, len(arrays[0]), seconds if k == 0 else 1.0, rate, raw.notes, what)
+        times = clock.times
+        inside = slice(None)
+        if window is not None:
+            inside = _inside(times, window)
+            if k == 0:
+                raw.notes.append(f"Read from {window[0]:g} to {window[1]:g} s of {times[0]:.4g} to {times[-1]:.4g} s.")
+        for first, last in clock.holes:
+            raw.notes.append(f"There are no rows{what} from {first:.4g} to {last:.4g} s; missing there.")
+
+        def change(values: np.ndarray, clock=clock, inside=inside) -> np.ndarray:
+            return clock.apply(values)[inside].astype(np.float64)
+
+        if k == 0:
+            raw.map_points(change)
+        if k == 1 or raw.one_clock:
+            raw.map_plates(change)
+        clocks.append((times[inside], clock.rate))
+    return clocks
+
+
+def _inside(times: np.ndarray, window: tuple[float, float]) -> slice:
+    try:
+        begin, end = (float(value) for value in window)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"window is a first and a last time in s, for example (2, 13). Received: {window}. Correct it."
+        ) from None
+    slack = 1e-9 + 1e-6 * abs(end)
+    at = np.flatnonzero((times >= begin - slack) & (times <= end + slack))
+    if not begin < end or at.size < 10:
+        raise InputError(
+            f"window is a first and a last time in s with at least ten samples between. Received: {begin:g} to {end:g} s of a "
+            f"recording from {times[0]:.6g} to {times[-1]:.6g} s. Choose times within it."
+        )
+    return slice(int(at[0]), int(at[-1]) + 1)
+
+
+def _prepare_forces(raw: Raw, up: np.ndarray, mass: float | None, stated: dict[str, str], rate: float) -> None:
+    """Forces in N on the walker, without what plates read unloaded, and their centres of pressure."""
+    if not raw.plates:
+        return
+    axis = int(np.abs(up).argmax())
+    raw.plates = [plate for plate in raw.plates if np.isfinite(plate.force[:, axis]).any()]
+    if not raw.plates:
+        raw.notes.append("There is no vertical force; the forces were not used.")
+        return
+    silent = [plate for plate in raw.plates if not np.nanmax(np.abs(plate.force[:, axis])) > 0]
+    if silent and len(silent) < len(raw.plates):
+        raw.plates = [plate for plate in raw.plates if plate not in silent]
+        raw.notes.append(f"{', '.join(plate.name for plate in silent)} was never stepped on.")
+    feet = [plate for plate in raw.plates if plate.side != "total"]
+    sizes = np.sum([np.abs(plate.force[:, axis]) for plate in feet or raw.plates], axis=0)
+    repairs.settle_forces(raw, sizes, mass, stated.get("force"))
+    for plate in raw.plates:
+        clear_levels(plate, axis, rate, raw.notes)
+    turn_upwards(raw, up)
+    say_clipped(raw, up)
+    compare_total(raw, axis)
+    for plate in raw.plates:
+        find_pressure(plate, up)
+
+
+def _name_gaps(raw: Raw, clocks: list[tuple[np.ndarray, float]]) -> None:
+    for name, values in raw.points.items():
+        there = np.isfinite(values).any(axis=0)
+        if there.any():
+            repairs.say_gaps(name, clocks[0][0], ~np.isfinite(values[:, there]).all(axis=1), raw.notes)
+    if raw.plates:
+        force = repairs.total_of(raw.plates)
+        there = np.isfinite(force).any(axis=0)
+        if there.any():
+            repairs.say_gaps("force", clocks[-1][0], ~np.isfinite(force[:, there]).all(axis=1), raw.notes)
+
+
+def _common(
+    raw: Raw, clocks: list[tuple[np.ndarray, float]], points_up: np.ndarray, forces_up: np.ndarray, body: str
+) -> Measured:  # fmt: skip
+    """All arrays at the times of the faster clock."""
+    times, rate = max(clocks, key=lambda clock: clock[1])
+    rates: dict[str, float] = {}
+    if len(clocks) == 2:
+        which = 0 if clocks[0][1] < clocks[1][1] else 1
+        slow, slow_rate = clocks[which]
+        first, last = max(clocks[0][0][0], clocks[1][0][0]), min(clocks[0][0][-1], clocks[1][0][-1])
+        slack = 1e-6 / rate
+        inside = (times >= first - slack) & (times <= last + slack)
+        if inside.sum() < 10:
+            raise InputError(
+                f"Markers and forces share no time: {clocks[0][0][0]:.3f} to {clocks[0][0][-1]:.3f} s and {clocks[1][0][0]:.3f} to "
+                f"{clocks[1][0][-1]:.3f} s. Export them together."
+            )
+        fast = times[inside]
+
+        def slower(values: np.ndarray) -> np.ndarray:
+            return interpolated(slow, values, fast, 1.5 / slow_rate)
+
+        if slow_rate < rate * 0.999:
+            kind = "Markers" if which == 0 else "Forces"
+            raw.notes.append(
+                f"{kind} were recorded at {slow_rate:g} Hz and brought to {rate:g} Hz by cubic interpolation, never across a gap."
+            )
+            rates = {"points" if which == 0 else "forces": slow_rate}
+        (raw.map_points if which == 0 else raw.map_plates)(slower)
+        (raw.map_plates if which == 0 else raw.map_points)(lambda values: values[inside])
+        times = fast
+    return Measured(times, rate, rates, raw, points_up, forces_up, body)

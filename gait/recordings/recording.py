@@ -11,13 +11,12 @@ from gait.simulation.conditions import SAMPLE_FIELDS, Walks
 GRAVITY = 9.81
 """Gravitational acceleration where people walk, m/s²."""
 SIDES = ("left", "right")
-FEET = (SIDES, ("first", "second"))
-"""Names of two feet: where sides are known, and where only their turn is."""
+TURNS = ("first", "second")
+"""Names of two feet of which only the turn is known."""
 CHANNEL_UNITS = {
     "x": "m", "y": "m", "vx": "m/s", "vy": "m/s", "fx": "N", "fy": "N",
-    **{f"{name}_{foot}": unit for feet in FEET for foot in feet for name, unit in
-       (("fx", "N"), ("fy", "N"), ("px", "m"))},
-    **{f"heel_{axis}_{side}": "m" for side in SIDES for axis in ("x", "y")},
+    **{f"{name}_{side}": unit for side in SIDES for name, unit in
+       (("fx", "N"), ("fy", "N"), ("px", "m"), ("heel_x", "m"), ("heel_y", "m"))},
 }  # fmt: skip
 """Unit of each channel that a recording can have."""
 
@@ -34,8 +33,7 @@ class Recording:
               a treadmill the belt's way is added, and x is missing where the speed of the belt is not known;
             - vx, vy: its velocity;
             - fx, fy: ground reaction force on both feet together;
-            - fx_left, fy_left, fx_right, fy_right: on each foot; `first` and `second` instead of sides where only the turn
-              of the feet is known;
+            - fx_left, fy_left, fx_right, fy_right: on each foot;
             - px_left, px_right: forward position of the centre of pressure under each foot, NaN where it is in the air,
               over the ground like x;
             - heel_x_left, heel_y_left, heel_x_right, heel_y_right: positions of heel markers, over the ground like x.
@@ -48,6 +46,8 @@ class Recording:
             those on the whole body.
         rates: name of a channel → rate at which it was recorded, Hz, where it was not `rate`.
         gravity: gravitational acceleration, m/s².
+        sides_known: whether left and right are known; otherwise "left" stands for the foot that came first and "right"
+            for the second one.
     """
 
     t: np.ndarray
@@ -60,6 +60,7 @@ class Recording:
     on_plates: np.ndarray | None = None
     rates: dict[str, float] = dataclasses.field(default_factory=dict)
     gravity: float = GRAVITY
+    sides_known: bool = True
 
     @property
     def duration(self) -> float:

@@ -1,159 +1,153 @@
-"""Tables of numbers as text: the dialects in which laboratories write CSV."""
+"""Tables of numbers with a line of names: CSV in its many dialects."""
 
 from __future__ import annotations
 
-import io
+import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from gait.errors import InputError
-from gait.identifiability.wording import listed
-from gait.recordings.columns import UNITS, fill, time_of
-from gait.recordings.raw import Raw
+from gait.recordings.text import cells, columns_of, decoded, is_numbers, number
 
-_HEAD = 65_536  # characters in which the names of columns have to come
-_COMMENT = ("#", "%", "//")
-_SENTINELS = (-9999.0, 9999.0, -99999.0, 99999.0, 999999.0, -999999.0, -999.0)
-_SEPARATORS = (";", "\t", ",", "|")
-_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
+_SEPARATORS = ("\t", ";", ",", " ", "|")
+_HEAD = 100_000
+_COMMENT = re.compile(r"\s*(#|%|//)\s?(.*)")
+_STATED = re.compile(r"\s*[\"']?([A-Za-z][\w /()\[\]-]*?)[\"']?\s*[:=,;\t]\s*[\"']?([^\"';,\t]+([.,]\d+)?[^\"';,\t]*)")
+_FIRST_ROWS = 12
+_UNIT_WORDS = {"s", "ms", "m", "mm", "cm", "n", "kn", "nm", "nmm", "n.m", "m/s", "mm/s", "bw", "%bw", "deg", "-", "", "hz",
+               "sec", "frames", "n/kg", "n*m", "v", "us"}  # fmt: skip
 
 
-def text_of(path: Path) -> str:
-    """Content of a text file in any of the usual encodings.
+@dataclasses.dataclass
+class Table:
+    """Columns of numbers with their names.
 
-    Raises:
-        InputError: if it is empty or holds no text.
+    Attributes:
+        names: one for each column, as written; a unit of its own line stands behind it in brackets.
+        columns: arrays of float64, or of texts where most cells are no numbers.
+        stated: what comment lines and lines before the names say, key in lower case → text.
+        notes: sentences on what was understood.
     """
-    content = path.read_bytes()
-    for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(name)
-    if b"\x00" in content[:_HEAD]:
-        raise InputError(f"{path} holds no text. A recording is a CSV, .mot, .sto or .trc text file, or a .c3d file.")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    if not text.strip():
-        raise InputError(f"{path} is empty. A recording has a line of names and a line of numbers for each sample.")
-    return text
+
+    names: list[str]
+    columns: list[np.ndarray]
+    stated: dict[str, str]
+    notes: list[str]
 
 
-def read_table(path: Path, mass: float | None, rate: float | None) -> Raw:
-    """Reads a CSV file whose first line names the columns, such as "t_s,x_m,y_m,fx_N,fy_N".
+def read_table(data: bytes) -> Table:
+    """Reads a text file of columns under names, whatever separates them.
 
     Args:
-        path: of the file.
-        mass: body mass that the user has stated, kg.
-        rate: samples a second, where there is no column of times.
+        data: contents of the file.
 
     Raises:
-        InputError: if names, times or numbers are missing.
+        InputError: if there are no names, no numbers, or rows that do not fit the names.
     """
-    text = text_of(path)
-    comments, first = _comments(text)
-    head = text[first : first + _HEAD].splitlines()
-    separator = max(_SEPARATORS, key=lambda mark: head[0].count(mark))
-    if not head[0].count(separator):
-        separator = r"\s+"
-    names = [name.strip().strip('"') for name in (re.split(separator, head[0].strip()) if separator == r"\s+" else head[0].split(separator))]
-    if sum(bool(_NUMBER.fullmatch(name)) for name in names) > len(names) // 2:
+    text, note = decoded(data)
+    notes = [note] if note else []
+    head = text[:_HEAD]
+    lines = head.split("\n")[: None if len(text) <= _HEAD else -1]
+    stated: dict[str, str] = {}
+    directive = re.match(r"\s*sep\s*=\s*(.)\s*$", lines[0])
+    separator, decimal, first = _dialect(lines, directive[1] if directive else None)
+    names: list[str] | None = None
+    named_at = None
+    for k in range(first - 1, -1, -1):
+        row = cells(lines[k], separator)
+        comment = _COMMENT.match(lines[k])
+        if names is None and not comment and any(row) and _fits(row, lines, first, separator):
+            names, named_at = row, k
+            if k and _are_units(row) and not _COMMENT.match(lines[k - 1]):
+                above = cells(lines[k - 1], separator)
+                if _fits(above, lines, first, separator) and not _are_units(above):
+                    names = [f"{name} [{unit}]" if unit else name for name, unit in zip(above, row, strict=False)]
+                    named_at = k - 1
+        elif (found := _STATED.match(comment[2] if comment else lines[k])) and k != named_at:
+            stated[found[1].strip().lower()] = found[2].strip()
+    if names is None:
+        names = _names_in_comment(lines, first, separator)
+    if names is None:
         raise InputError(
-            f"{path} does not say what its columns are. Its first line has to name them with their units, such as "
-            f"t_s,x_m,y_m,fx_N,fy_N. Received: {head[0][:80]!r}."
+            "The recording has no line of column names, so that nobody can tell what its columns are. The first line "
+            f"before the numbers names them, for example t_s,x_m,y_m,fx_N,fy_N. Received: {_shown(lines[first])}. Add one."
         )
-    doubled = sorted({name for name in names if name and names.count(name) > 1})
-    if doubled:
-        raise InputError(f"{path} has several columns of one name: {listed(doubled)}. Rename or remove them.")
-    decimal = "," if separator != "," and re.search(r"\d,\d", "".join(head[1:20])) and "." not in "".join(head[1:20]) else "."
-    table = pd.read_csv(
-        io.StringIO(text[first:]), sep=separator, decimal=decimal, skipinitialspace=True, index_col=False,
-        comment="#", low_memory=False, encoding_errors="replace", header=0, names=names,
-    )  # fmt: skip
-    raw = Raw(np.empty(0), mass=mass or _stated_mass(comments))
-    units = _unit_row(table)
-    if units:
-        table = table.iloc[1:]
-    columns = _numbers(table.dropna(how="all"), raw)
-    _times(path, raw, columns, units, rate)
-    strange = fill(raw, columns, units)
-    if not raw.points and not raw.forces and not raw.velocities:
+    begin = sum(len(line) + 1 for line in lines[:first])
+    while len(names) > 1 and not names[-1]:
+        names = names[:-1]
+    columns = columns_of(text, begin, names, separator, decimal, notes)
+    if separator != ",":
+        word = {"\t": "tabs", ";": "semicolons", " ": "white space", "|": "vertical bars"}[separator]
+        comma = " and decimals by commas" if decimal == "," else ""
+        notes.append(f"Columns are separated by {word}{comma}.")
+    elif decimal == ",":
+        notes.append("Decimals are separated by commas.")
+    return Table(names, columns, stated, notes)
+
+
+def _dialect(lines: list[str], directive: str | None) -> tuple[str, str, int]:
+    """Separator, decimal sign, and number of the first line of numbers."""
+    best: tuple[tuple[int, int, int], str, str, int] | None = None
+    for rank, separator in enumerate([directive] if directive else _SEPARATORS):
+        split = [cells(line, separator) if line.strip() and not _COMMENT.match(line) else [] for line in lines[:400]]
+        for decimal in (".", ","):
+            if decimal == separator:
+                continue
+            if decimal == "," and not any("," in cell for row in split for cell in row):
+                continue
+            first = next((k for k, row in enumerate(split) if is_numbers(row, decimal)), None)
+            if first is None:
+                continue
+            rows = [row for row in split[first:] if row][:60]
+            good = sum(is_numbers(row, decimal) for row in rows)
+            width = int(np.median([len(row) for row in rows]))
+            if width < 2 and any(s in lines[first] for s in ";\t"):
+                continue
+            score = (good * 100 // len(rows) // 20, width, -rank)
+            if best is None or score > best[0]:
+                best = (score, separator, decimal, first)
+    if best is None:
+        shown = next((line for line in lines if line.strip()), "")
         raise InputError(
-            f"{path} has no column that a walk needs: positions of the centre of mass such as x_m and y_m, or forces such "
-            f"as fx_N and fy_N. Received: {listed(names)}."
+            f"The recording holds no numbers. Received: {_shown(shown)}. Export it as CSV with column names."
         )
-    if strange:
-        raw.notes.append(f"Not understood and left out: {listed([repr(name) for name in strange])}.")
-    return raw
+    _, separator, decimal, first = best
+    return separator, decimal, first
 
 
-def _comments(text: str) -> tuple[list[str], int]:
-    """Comment lines before the names of columns, and where the names begin."""
-    found, position = [], 0
-    for line in io.StringIO(text):
-        if line.strip() and not line.lstrip().startswith(_COMMENT):
-            break
-        found.append(line)
-        position += len(line)
-    return found, position
+def _fits(row: list[str], lines: list[str], first: int, separator: str) -> bool:
+    """Whether a line has as many names as the rows of numbers have cells, and no numbers among them."""
+    width = len(cells(lines[first], separator))
+    named = [cell for cell in row if cell]
+    return (
+        abs(len(row) - width) <= 1
+        and len(named) >= min(width, 2) - 1
+        and all(number(cell) is None and number(cell, ",") is None for cell in named)
+    )
 
 
-def _stated_mass(comments: list[str]) -> float | None:
-    for line in comments:
-        if found := re.search(r"mass\w*\s*(?:\(?\[?kg\]?\)?)?\s*[:=]\s*([\d.]+)", line, re.IGNORECASE):
-            return float(found[1])
+def _are_units(row: list[str]) -> bool:
+    return all(cell.strip("[]() ").lower() in _UNIT_WORDS for cell in row) and any(row)
+
+
+def _names_in_comment(lines: list[str], first: int, separator: str) -> list[str] | None:
+    """Names from the last comment line before the numbers, as numpy.savetxt writes them."""
+    for k in range(first - 1, -1, -1):
+        comment = _COMMENT.match(lines[k])
+        if comment and len(row := cells(comment[2], separator)) > 1 and _fits(row, lines, first, separator):
+            return row
     return None
 
 
-def _unit_row(table: pd.DataFrame) -> dict[str, str]:
-    """Units of the columns where the first row below the names tells them."""
-    if not len(table):
-        return {}
-    cells = {name: str(table[name].iloc[0]).strip(" []()").lower() for name in table.columns}
-    named = {name: cell for name, cell in cells.items() if cell in UNITS}
-    return named if len(named) > len(cells) // 2 else {}
+def _shown(line: str) -> str:
+    return line if len(line) <= 80 else line[:77] + "..."
 
 
-def _numbers(table: pd.DataFrame, raw: Raw) -> dict[str, np.ndarray]:
-    """Columns as numbers; NaN where a cell is empty, no number, or a mark for a missing one."""
-    columns, words, marks = {}, [], []
-    for name in table.columns:
-        if str(name).startswith("Unnamed") or not str(name):
-            continue
-        values = pd.to_numeric(table[name], errors="coerce").to_numpy(float, copy=True)
-        lost = int(np.sum(np.isnan(values)) - table[name].isna().sum())
-        if lost:
-            words.append(f"{lost} of {name}")
-        for mark in _SENTINELS:
-            here = values == mark
-            if here.any() and not here.all() and abs(mark) > 5.0 * np.nanmax(np.abs(values[~here])):
-                values[here] = np.nan
-                marks.append(f"{mark:g} in {name}")
-        columns[str(name)] = values
-    if words:
-        raw.notes.append(f"Cells that are no numbers are taken for missing: {listed(words)}.")
-    if marks:
-        raw.notes.append(f"Taken for marks of missing values: {listed(marks)}.")
-    return columns
-
-
-def _times(path: Path, raw: Raw, columns: dict[str, np.ndarray], units: dict[str, str], rate: float | None) -> None:
-    name, unit = time_of(list(columns))
-    if name is None:
-        if rate is None:
-            raise InputError(
-                f"{path} has no column of times. Name one t_s, or state the samples a second with --rate. "
-                f"Received: {listed(list(columns))}."
-            )
-        raw.t = np.arange(len(next(iter(columns.values())))) / rate
-        return
-    raw.t = columns[name]
-    unit = unit or units.get(name, "")
-    raw.t = raw.t * UNITS.get(unit, 1.0)
-    steps = np.diff(raw.t[np.isfinite(raw.t)])
-    if not unit and len(steps) and np.median(steps) >= 1.0:
-        raw.t = raw.t / 1000.0
-        raw.notes.append(f"Times are taken for milliseconds: samples would be {np.median(steps):g} s apart.")
+def stated_number(stated: dict[str, str], *keys: str) -> float | None:
+    """Number that a file states under one of some keys, for example "mass_kg: 70"; None where it states none."""
+    for key, text in stated.items():
+        word = re.sub(r"[\s_\-()\[\]/]+", "_", key).strip("_")
+        if any(re.fullmatch(pattern, word) for pattern in keys) and (found := re.match(r"[+-]?\d+([.,]\d+)?", text)):
+            return float(found[0].replace(",", "."))
+    return None

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from gait.errors import InputError
 from gait.inference.fit import StrideFit
 from gait.recordings.cycles import PERCENT, cycles, strides_of
-from gait.recordings.recording import FEET, Recording
+from gait.recordings.recording import SIDES, TURNS, Recording
 from gait.recordings.steps import Steps
 from gait.report.style import BEST, NETWORK, STYLE
 
@@ -38,7 +38,7 @@ def plot_recording(found: Steps, fits: Mapping[str, Sequence[StrideFit]]) -> Fig
     recording, events = found.recording, found.events
     if recording is None or events is None:
         raise InputError("A figure of a recording needs the steps of one. Received: those of simulated walks.")
-    leg = next((leg for feet in FEET for leg in feet if len(strides_of(events, leg))), None)
+    leg = next((leg for leg in (*SIDES, *TURNS) if len(strides_of(events, leg))), None)
     panels = {}
     if recording.has("fy") and len(found.masses):
         panels["force"] = _force_panel
