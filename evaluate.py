@@ -36,7 +36,9 @@ define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flag
 define_path("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
 define_path("predictions", None, "Table of any network's estimates, FILE.csv: columns NAME and NAME_estimate.")
 flags.DEFINE_list("compare", None, "Folders of evaluated runs for one table, as runs/a,runs/b or 'runs/*'.")
-define_path("recording", None, "Recording of a real walk, FILE.csv, .mot, .sto, .trc or .c3d; the next flags tell of it.")
+define_path(
+    "recording", None, "Recording of a real walk, FILE.csv, .mot, .sto, .trc or .c3d; the next flags tell of it."
+)
 for name, kind, text in (*HINT_FLAGS, *SCENARIO_FLAGS):
     getattr(flags, f"DEFINE_{kind}")(name, None, text)
 define_path("data", None, "With --run, where its dataset has moved; with a scenario, dataset with the priors.")

@@ -11,8 +11,8 @@ from gait.identifiability.wording import listed
 from gait.inference.fit import StrideFit
 
 STEP_TIME, DOUBLE_SUPPORT, MINIMUM, AGREEMENT = 0.02, 0.15, 0.1, 0.2
-"""What a walker may be off: parts of step time and double support, body weights of the minimum between the force peaks, and
-part of k/m between path and force."""
+"""What a walker may be off: parts of step time and double support, body weights of the minimum between the force peaks,
+and part of k/m between path and force."""
 NAMES = {"stiffness_to_mass": ("k/m", "1/s²"), "rest_length": ("rest length", "m")}
 """Symbol and unit of the parameters that a walker may share with a person."""
 
@@ -58,8 +58,8 @@ class WalkerVerdict:
         return bool(self.spreads) and not self.faults and not self.unchecked
 
     def uncertainty(self, name: str) -> tuple[float, str]:
-        """Largest of the standard deviations within and between strides and of half the difference between what was fitted,
-        and which of them it is.
+        """Largest of the standard deviations within and between strides and of half the difference between what was
+        fitted, and which of them it is.
 
         Args:
             name: "stiffness_to_mass" or "rest_length".
@@ -83,7 +83,8 @@ class WalkerVerdict:
             found.append("The walker passes all checks: its parameters may be called this person's.")
         elif self.faults:
             found.append(
-                "The walker is not this person: its parameters describe the curve that it was fitted to, and nothing in the body."
+                "The walker is not this person: its parameters describe the curve that it was fitted to, and nothing "
+                "in the body."
             )
         else:
             found.append("Whether the walker's parameters are this person's cannot be told from this recording.")
@@ -98,7 +99,9 @@ class WalkerVerdict:
             found.append(f"Fitted to the {what} of {n} stride{'s' * (n != 1)}, median and range: {', '.join(words)}.")
         for name, (symbol, unit) in NAMES.items():
             size, source = self.uncertainty(name)
-            found.append(f"The uncertainty of {symbol} is {size:.2g} {unit}: the standard deviation {source} is the largest.")
+            found.append(
+                f"The uncertainty of {symbol} is {size:.2g} {unit}: the standard deviation {source} is the largest."
+            )
         if any(self.rejected.values()):
             words = [f"{count} of the {using}" for using, count in self.rejected.items() if count]
             found.append(f"Left out, because their steps are wrong: {listed(words)}.")
@@ -130,13 +133,17 @@ def judge_fits(fits: Mapping[str, Sequence[StrideFit]]) -> WalkerVerdict:
     at_bound = sorted({name for rows in kept.values() for each in rows for name in each.bounds} & {*NAMES})
     if at_bound:
         words = [NAMES[name][0] for name in at_bound]
-        faults.append(f"{listed(words)} ran into a bound of the fit in some strides: the data want a walker that no body is.")
+        faults.append(
+            f"{listed(words)} ran into a bound of the fit in some strides: the data want a walker that no body is."
+        )
     return WalkerVerdict(spreads, tuple(faults), tuple(dict.fromkeys(unchecked)), rejected)
 
 
 def _spread(rows: Sequence[StrideFit], name: str) -> Spread:
     values = np.array([getattr(each, name) for each in rows])
-    within = np.array([each.posterior_sd[name] if np.isfinite(each.posterior_sd[name]) else each.sd[name] for each in rows])
+    within = np.array(
+        [each.posterior_sd[name] if np.isfinite(each.posterior_sd[name]) else each.sd[name] for each in rows]
+    )
     within = within[np.isfinite(within)]
     return Spread(
         median=float(np.median(values)),
@@ -167,5 +174,6 @@ def _check_features(using: str, rows: Sequence[StrideFit], faults: list[str], un
             size = f"{100.0 * abs(off):.0f} %" if relative else f"{abs(off):.2f} {unit}"
             way = ("too long" if off > 0 else "too short") if relative else ("too high" if off > 0 else "too low")
             faults.append(
-                f"Fitted to the {what}, its {label} {predicted:.3g} {unit} instead of {measured:.3g} {unit}: {size} {way}."
+                f"Fitted to the {what}, its {label} {predicted:.3g} {unit} instead of {measured:.3g} {unit}: {size} "
+                f"{way}."
             )

@@ -137,27 +137,51 @@ def _numbers(
     statistics = found.statistics()
     rows = [
         {
-            "using": each.using, "begin": each.begin, "end": each.end, "rule": each.rule.name.lower(),
-            "stiffness_to_mass": each.stiffness_to_mass, "rest_length": each.rest_length, "step_length": each.step_length,
-            "mass": each.mass, "stiffness": each.stiffness, "sd": each.sd, "posterior_sd": each.posterior_sd,
-            "residual": each.residual, "predicted": dataclasses.asdict(each.predicted),
-            "measured": dataclasses.asdict(each.measured), "bounds": list(each.bounds), "accepted": each.accepted,
+            "using": each.using,
+            "begin": each.begin,
+            "end": each.end,
+            "rule": each.rule.name.lower(),
+            "stiffness_to_mass": each.stiffness_to_mass,
+            "rest_length": each.rest_length,
+            "step_length": each.step_length,
+            "mass": each.mass,
+            "stiffness": each.stiffness,
+            "sd": each.sd,
+            "posterior_sd": each.posterior_sd,
+            "residual": each.residual,
+            "predicted": dataclasses.asdict(each.predicted),
+            "measured": dataclasses.asdict(each.measured),
+            "bounds": list(each.bounds),
+            "accepted": each.accepted,
         }
-        for own in fits.values() for each in own
-    ]  # fmt: skip
+        for own in fits.values()
+        for each in own
+    ]
     content = {
-        "recording": source, "rate": recording.rate, "duration": recording.duration, "channels": list(recording.channels),
-        "body": recording.body, "belt_speed": recording.belt_speed, "stated_mass": recording.stated_mass,
-        "notes": [*recording.notes, *found.notes], "summary": found.summary(), "symmetry": found.symmetry(),
-        "statistics": {str(name): dict(row) for name, row in statistics.iterrows()}, "fits": rows,
-        "verdict": None if verdict is None else {
-            "is_persons": verdict.is_persons, "sentences": verdict.sentences(),
+        "recording": source,
+        "rate": recording.rate,
+        "duration": recording.duration,
+        "channels": list(recording.channels),
+        "body": recording.body,
+        "belt_speed": recording.belt_speed,
+        "stated_mass": recording.stated_mass,
+        "notes": [*recording.notes, *found.notes],
+        "summary": found.summary(),
+        "symmetry": found.symmetry(),
+        "statistics": {name: dataclasses.asdict(row) for name, row in statistics.items()},
+        "fits": rows,
+        "verdict": None
+        if verdict is None
+        else {
+            "is_persons": verdict.is_persons,
+            "sentences": verdict.sentences(),
             "spreads": {
-                using: {name: dataclasses.asdict(row) for name, row in own.items()} for using, own in verdict.spreads.items()
+                using: {name: dataclasses.asdict(row) for name, row in own.items()}
+                for using, own in verdict.spreads.items()
             },
         },
         "network": list(network),
-    }  # fmt: skip
+    }
     return _plain(content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+
 import numpy as np
 
 from gait.errors import InputError
@@ -17,7 +18,8 @@ from gait.simulation.model import TouchdownRule
 USINGS = {"path": ("x", "y"), "force": ("fx", "fy"), "both": ("x", "y", "fx", "fy")}
 """Channels that a walker is fitted to."""
 SCALES = {"x": 0.005, "y": 0.005, "fx": 0.05, "fy": 0.05}
-"""What residuals are counted in: 5 mm, and 5 % of the body weight. They matter where path and force are fitted together."""
+"""What residuals are counted in: 5 mm, and 5 % of the body weight. They matter where path and force are fitted
+together."""
 STEP_TIME = 0.1
 """Part of the step time by which that of a fit may be wrong before it is rejected."""
 DOUBLE_SUPPORT = 2.0
@@ -40,10 +42,10 @@ class StrideFit:
         rest_length: m.
         step_length: m, the mean distance of its footholds.
         mass, stiffness: kg and N/m; None where no force tells them.
-        sd: standard errors by name, from the residuals as if they were independent noise. They are too small for a person,
-            whom no walker follows exactly.
-        posterior_sd: standard deviations of k/m and rest length in their posterior for noise of the size of the residuals,
-            by importance sampling; NaN where that has failed.
+        sd: standard errors by name, from the residuals as if they were independent noise. They are too small for a
+            person, whom no walker follows exactly.
+        posterior_sd: standard deviations of k/m and rest length in their posterior for noise of the size of the
+            residuals, by importance sampling; NaN where that has failed.
         residual: channel → root of the mean square of its residuals, in its unit.
         predicted, measured: features of its steps, and those of the recording.
         bounds: names of unknowns that have run into a bound.
@@ -79,7 +81,8 @@ class StrideFit:
         """What the fit says, and where it is wrong, in plain words."""
         found = [
             f"Fitted to the {'path and the force' if self.using == 'both' else self.using} from {self.begin:.2f} to "
-            f"{self.end:.2f} s: k/m {self.stiffness_to_mass:.4g} ± {self.sd['stiffness_to_mass']:.2g} 1/s², rest length "
+            f"{self.end:.2f} s: k/m {self.stiffness_to_mass:.4g} ± {self.sd['stiffness_to_mass']:.2g} 1/s², rest "
+            "length "
             f"{self.rest_length:.4g} ± {self.sd['rest_length']:.2g} m."
         ]
         words = [f"{1000 * value:.1f} mm in {name}" if name in ("x", "y") else f"{value:.0f} N in {name}"
@@ -96,8 +99,10 @@ class StrideFit:
             found.append(f"{' and '.join(self.bounds)} ran into a bound: this fit determines them only from one side.")
         if not self.accepted:
             found.append(
-                f"Its steps take {self.predicted.step_time:.3f} s, of them {self.predicted.double_support_time:.3f} s on both "
-                f"feet, instead of {self.measured.step_time:.3f} and {self.measured.double_support_time:.3f} s: it is rejected."
+                f"Its steps take {self.predicted.step_time:.3f} s, of them {self.predicted.double_support_time:.3f} s "
+                "on both "
+                f"feet, instead of {self.measured.step_time:.3f} and {self.measured.double_support_time:.3f} s: it is "
+                "rejected."
             )
         return found
 
@@ -157,13 +162,19 @@ def _check_channels(recording: Recording, using: str) -> None:
     """Raises `InputError` if a recording lacks what is to be fitted."""
     missing = [name for name in USINGS[using] if not recording.has(name)]
     if missing and using != "force":
-        belt = " The speed of the treadmill is not known: state it with --belt_speed." if recording.belt_speed is None else ""
+        belt = (
+            " The speed of the treadmill is not known: state it with --belt_speed."
+            if recording.belt_speed is None
+            else ""
+        )
         raise InputError(
-            f"A walker is fitted to the {using} by {', '.join(USINGS[using])}. The recording has no {', '.join(missing)}.{belt}"
+            f"A walker is fitted to the {using} by {', '.join(USINGS[using])}. The recording has no "
+            f"{', '.join(missing)}.{belt}"
         )
     if missing:
         raise InputError(
-            f"A walker is fitted to the force by fx and fy. The recording has no {', '.join(missing)}: the forward force tells "
+            f"A walker is fitted to the force by fx and fy. The recording has no {', '.join(missing)}: the forward "
+            "force tells "
             "where the foot stands."
         )
     if recording.body == "integrated from force" and using != "force":
@@ -210,8 +221,11 @@ def _start(stride: Stride, found: Steps, mass: float) -> Start:
     step = summary["step_length"] if np.isfinite(summary["step_length"]) else speed * summary["step_time"]
     height, place = 0.95, 0.0
     if "y" in stride.measured and not stride.free_height:
-        height = float(np.nanmean(stride.measured["y"][:3])) if np.isfinite(stride.measured["y"][:3]).any() else float(
-            np.nanmax(stride.measured["y"]))
+        height = (
+            float(np.nanmean(stride.measured["y"][:3]))
+            if np.isfinite(stride.measured["y"][:3]).any()
+            else float(np.nanmax(stride.measured["y"]))
+        )
     elif found.recording is not None and found.recording.has("y"):
         mean = float(np.nanmean(found.recording.channels["y"]))
         height = mean if mean > 0.2 else height
@@ -253,7 +267,11 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
     footholds = np.append(0.0, walks.foothold[0][np.isfinite(walks.foothold[0])])
     predicted = features_of(stride, optimum.theta, optimum.rule)
     # Where only the rhythm of steps is known, a single one may be off by more.
-    right = _near(predicted.step_time, measured.step_time, 1.0 + STEP_TIME * (1.0 if np.isfinite(measured.double_support_time) else 3.0))
+    right = _near(
+        predicted.step_time,
+        measured.step_time,
+        1.0 + STEP_TIME * (1.0 if np.isfinite(measured.double_support_time) else 3.0),
+    )
     right &= _near(predicted.double_support_time, measured.double_support_time, DOUBLE_SUPPORT)
     right |= optimum.cost < _NO_NOISE**2 * len(optimum.jacobian)  # whoever follows the recording exactly has its steps
     low, high = limits(stride, start)

@@ -11,8 +11,8 @@ from gait.simulation.model import TouchdownRule
 from gait.simulation.walks import integrate
 
 UNKNOWNS = ("stiffness_to_mass", "rest_length", "target", "x", "y", "vx", "vy")
-"""Unknowns of every fit: k/m [1/s²], rest length [m], step length [m] or angle of attack [rad], and the state at the begin
-of the window, x counted from the stance foot; all legs equal."""
+"""Unknowns of every fit: k/m [1/s²], rest length [m], step length [m] or angle of attack [rad], and the state at the
+begin of the window, x counted from the stance foot; all legs equal."""
 _FINE = 0.002  # s between samples from which events and forces of a fitted stride are read
 
 
@@ -78,7 +78,8 @@ class Stride:
         return {name: channels[name] for name in self.measured}
 
     def residuals(self, theta: np.ndarray, rule: TouchdownRule) -> np.ndarray:
-        """Differences from what was measured in units of the scales, shape [n, values]; NaN for who does not walk on."""
+        """Differences from what was measured in units of the scales, shape [n, values]; NaN for who does not walk
+        on."""
         predicted = self.predicted(theta, rule)
         rows = []
         for name, values in self.measured.items():

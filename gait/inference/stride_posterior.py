@@ -8,7 +8,7 @@ import numpy as np
 
 from gait.inference.kernels import Kernels, Mixture
 from gait.inference.stride import Stride
-from gait.inference.stride_search import Optimum, limits, scales_of, Start
+from gait.inference.stride_search import Optimum, Start, limits, scales_of
 
 _DRAWS, _ROUNDS = 3000, 3
 _LEAST = 50.0  # effective draws from which moments are trusted

@@ -1,4 +1,5 @@
-"""The walker that follows a stride best: many candidates by timing, then Levenberg and Marquardt from the best of them."""
+"""The walker that follows a stride best: many candidates by timing, then Levenberg and Marquardt from the best of
+them."""
 
 from __future__ import annotations
 
@@ -89,10 +90,13 @@ def candidates(stride: Stride, start: Start, rule: TouchdownRule, generator: np.
         columns["x"][told] *= 2.0
         if not stride.free_height:
             columns["y"][told] = h * generator.normal(1.0, 0.003, told.sum())
-    # In single support the spring carries less than the weight, so it is shorter by less than g m / k, and by more than 0.
+    # In single support the spring carries less than the weight, so it is shorter by less than g m / k, and by more than
+    # 0.
     shortening = stride.gravity / columns["stiffness_to_mass"] * generator.uniform(0.3, 1.3, n)
     columns["rest_length"] = columns["y"] + shortening
-    step = start.step_length * np.where(np.arange(n) % 4 < 2, generator.uniform(0.9, 1.1, n), generator.uniform(0.7, 1.3, n))
+    step = start.step_length * np.where(
+        np.arange(n) % 4 < 2, generator.uniform(0.9, 1.1, n), generator.uniform(0.7, 1.3, n)
+    )
     if rule == TouchdownRule.ANGLE_OF_ATTACK:
         step = np.arccos(np.clip(0.5 * step / columns["rest_length"], 0.0, 0.95))
     columns["target"] = step
@@ -130,7 +134,8 @@ def best(stride: Stride, start: Start, rule: TouchdownRule, seed: int = 0) -> li
 
 
 def _chosen(stride: Stride, rule: TouchdownRule, theta: np.ndarray, count: int) -> np.ndarray:
-    """The candidates that fit best and are no neighbours, with some soft and some stiff ones, shape [starts, unknowns]."""
+    """The candidates that fit best and are no neighbours, with some soft and some stiff ones, shape [starts,
+    unknowns]."""
     cost = _cost(stride.thinned(max(1, len(stride.t) // _SCREENED)).residuals(theta, rule))
     order = np.argsort(cost)
     order = order[np.isfinite(cost[order])]
@@ -139,9 +144,7 @@ def _chosen(stride: Stride, rule: TouchdownRule, theta: np.ndarray, count: int) 
     return theta[np.unique(np.array(chosen, int))]
 
 
-def _around(
-    stride: Stride, centres: list[np.ndarray], start: Start, generator: np.random.Generator
-) -> np.ndarray:
+def _around(stride: Stride, centres: list[np.ndarray], start: Start, generator: np.random.Generator) -> np.ndarray:
     """Candidates around some walkers, shape [n, unknowns]."""
     theta = np.repeat(centres, _CANDIDATES // (3 * len(centres)), axis=0)
     relative = {"stiffness_to_mass": 0.1, "rest_length": 0.01, "target": 0.05, "y": 0.003, "vx": 0.02}
@@ -246,5 +249,7 @@ def _steps(
     normal = np.einsum("nvi,nvj->nij", scaled, scaled)
     slope = np.einsum("nvi,nv->ni", scaled, residuals)
     size = np.einsum("nii->ni", normal)
-    normal += (damping[:, None] * np.maximum(size, 1e-12 * size.max(axis=1, keepdims=True)))[:, None] * np.eye(theta.shape[1])
+    normal += (damping[:, None] * np.maximum(size, 1e-12 * size.max(axis=1, keepdims=True)))[:, None] * np.eye(
+        theta.shape[1]
+    )
     return scale * np.linalg.solve(normal, slope[..., None])[..., 0]

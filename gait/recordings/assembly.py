@@ -53,7 +53,8 @@ def from_table(table: Table) -> Raw:
         raw.notes.append(f"Not used, since what they are is not known or not needed: {', '.join(unknown[:8])}{more}.")
     if not found:
         raise InputError(
-            "No column of the recording is understood. Columns are named like t_s, x_m, y_m (centre of mass), fx_N, fy_N "
+            "No column of the recording is understood. Columns are named like t_s, x_m, y_m (centre of mass), fx_N, "
+            "fy_N "
             f"(ground reaction force), heel_right_x_m. Received: {', '.join(table.names[:12])}. Rename them."
         )
     _fill(raw, table, found)
@@ -231,6 +232,9 @@ def choose_body(raw: Raw, body: str | None, markers: dict[str, np.ndarray] | Non
         values = others[chosen]
     raw.points = {chosen: values, **heels}
     if chosen != BODY:
-        raw.notes.append(f"There is no centre of mass in the file: the {chosen} stands for it." if BODY not in others else
-                         f"As asked, {chosen} stands for the centre of mass.")  # fmt: skip
+        raw.notes.append(
+            f"There is no centre of mass in the file: the {chosen} stands for it."
+            if BODY not in others
+            else f"As asked, {chosen} stands for the centre of mass."
+        )
     return chosen

@@ -52,8 +52,15 @@ def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
     raw = Raw(time=(first + np.arange(samples)) / rate, rate=float(rate), named_up=2, notes=notes)
     units = _texts(parameters, "POINT", "UNITS")
     raw.length_unit = units[0].lower() if units and units[0] else None
-    mass = next((_first(parameters, group, name) for group in ("PROCESSING", "SUBJECT", "SUBJECTS", "ANALYSIS") for name in
-                 ("Bodymass", "BODYMASS", "Mass", "MASS", "Weight", "WEIGHT") if _first(parameters, group, name)), None)  # fmt: skip
+    mass = next(
+        (
+            _first(parameters, group, name)
+            for group in ("PROCESSING", "SUBJECT", "SUBJECTS", "ANALYSIS")
+            for name in ("Bodymass", "BODYMASS", "Mass", "MASS", "Weight", "WEIGHT")
+            if _first(parameters, group, name)
+        ),
+        None,
+    )
     raw.stated_mass = mass if mass and mass > 0 else None
     markers = _markers(content, parameters, samples)
     analogs = content["data"]["analogs"][0]

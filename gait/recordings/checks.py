@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.events import THRESHOLD, Events, bridged
+from gait.recordings.events import Events
+from gait.recordings.pressure import THRESHOLD, bridged
 from gait.recordings.recording import Recording
 
 _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
@@ -24,7 +25,9 @@ def check_walk(recording: Recording, events: Events) -> None:
     times = events.touchdown
     if len(times) < 3:
         moved = np.ptp(recording.channels["y"][np.isfinite(recording.channels["y"])]) if recording.has("y") else np.nan
-        still = recording.has("fy") and np.nanstd(recording.channels["fy"]) < 0.03 * np.nanmean(recording.channels["fy"])
+        still = recording.has("fy") and np.nanstd(recording.channels["fy"]) < 0.03 * np.nanmean(
+            recording.channels["fy"]
+        )
         if moved < _STILL or still:
             raise InputError(
                 "Nobody walks in this recording: the person stands. A walk of at least one whole stride is needed. "
@@ -44,8 +47,10 @@ def check_walk(recording: Recording, events: Events) -> None:
     _check_level(recording, events)
     if recording.has("fy") and not len(whole_strides(recording, events)):
         raise InputError(
-            "There is no whole stride in which every foot on the ground is on a force plate, so that the force is that on "
-            f"the whole body. Received: {len(times)} touchdowns in {recording.duration:.2f} s. Use a recording with more "
+            "There is no whole stride in which every foot on the ground is on a force plate, so that the force is that "
+            "on "
+            f"the whole body. Received: {len(times)} touchdowns in {recording.duration:.2f} s. Use a recording with "
+            "more "
             "steps on plates, or without forces."
         )
 
@@ -103,6 +108,7 @@ def _check_level(recording: Recording, events: Events) -> None:
             means.append(values.mean())
     if len(means) > 1 and abs(climb := float(np.median(np.diff(means)))) > _CLIMB:
         raise InputError(
-            f"This is no level walk: the body {'rises' if climb > 0 else 'sinks'} by {100.0 * abs(climb):.0f} cm a stride. "
+            f"This is no level walk: the body {'rises' if climb > 0 else 'sinks'} by {100.0 * abs(climb):.0f} cm a "
+            "stride. "
             "Stairs and slopes are not what the model describes."
         )

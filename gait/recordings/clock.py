@@ -105,7 +105,8 @@ def understand_times(
     if stamps is None:
         if rate is None:
             raise InputError(
-                "The recording has no column of times, for example t_s, and states no rate. Say how many samples a second "
+                "The recording has no column of times, for example t_s, and states no rate. Say how many samples a "
+                "second "
                 "there are: rate=100 for 100 Hz."
             )
         notes.append(f"There is no column of times: {rate:g} Hz as stated.")
@@ -126,12 +127,14 @@ def understand_times(
     clock = _jittered(t, kept, notes) if fit is None else _on_grid(t, kept, fit, decimals, notes)
     if not SLOWEST <= clock.rate <= FASTEST:
         raise InputError(
-            f"A walk is recorded {SLOWEST:g} to {FASTEST:g} times a second. Received: {clock.rate:.4g} Hz by the times of the "
+            f"A walk is recorded {SLOWEST:g} to {FASTEST:g} times a second. Received: {clock.rate:.4g} Hz by the times "
+            "of the "
             "file. If they are in another unit, say so: units={'time': 'ms'}."
         )
     if rate and abs(clock.rate - rate) > 0.01 * rate:
         notes.append(
-            f"The file or the user states {rate:g} Hz{what}, but the times say {clock.rate:.4g} Hz; the times were used."
+            f"The file or the user states {rate:g} Hz{what}, but the times say {clock.rate:.4g} Hz; the times were "
+            "used."
         )
     return clock
 
@@ -180,7 +183,8 @@ def _seconds(stamps: np.ndarray, unit: float | None, rate: float | None, notes: 
             )
             return scale
     raise InputError(
-        f"The unit of the times cannot be told: two rows are {mean:.4g} apart. Times are in s. Correct them, or say the unit: "
+        f"The unit of the times cannot be told: two rows are {mean:.4g} apart. Times are in s. Correct them, or say "
+        "the unit: "
         "units={'time': 'ms'}."
     )
 
@@ -241,7 +245,8 @@ def _on_grid(
             holes.append((first + part[0] / rate, first + part[-1] / rate))
     if missing.size > 0.5 * rows.size:
         raise InputError(
-            f"More than half of the times are missing: {missing.size} of {rows.size} at {rate:.4g} Hz. Export the whole "
+            f"More than half of the times are missing: {missing.size} of {rows.size} at {rate:.4g} Hz. Export the "
+            "whole "
             "recording, or one without holes."
         )
     return Clock(first, rate, rows.size, rows, holes=tuple(holes))
@@ -253,7 +258,8 @@ def _without_repeats(t: np.ndarray, kept: np.ndarray, notes: list[str]) -> tuple
         return kept, t
     if repeated.size > 0.2 * t.size:
         raise InputError(
-            f"{repeated.size} of {t.size} times stand twice. Times of a recording increase. Export it with more decimals, or "
+            f"{repeated.size} of {t.size} times stand twice. Times of a recording increase. Export it with more "
+            "decimals, or "
             "without the column of times and with a stated rate."
         )
     notes.append(f"{repeated.size} row{'s' * (repeated.size > 1)} with the time of the row before left out.")
@@ -268,7 +274,8 @@ def _jittered(t: np.ndarray, kept: np.ndarray, notes: list[str]) -> Clock:
     rate = float(np.rint(1 / mean)) if 1 / mean > 5 else 1 / mean
     samples = int(np.floor((t[-1] - t[0]) * rate + 1e-6)) + 1
     notes.append(
-        f"Times are not uniform (steps of {1000 * steps.min():.3g} to {1000 * steps.max():.3g} ms): values were interpolated "
+        f"Times are not uniform (steps of {1000 * steps.min():.3g} to {1000 * steps.max():.3g} ms): values were "
+        "interpolated "
         f"at {rate:g} Hz by their stamps."
     )
     holes = [(float(t[k]), float(t[k + 1])) for k in np.flatnonzero(steps > 2.5 / rate)]

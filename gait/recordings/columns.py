@@ -35,18 +35,65 @@ _UNITS = {*LENGTH, *FORCE, *RELATIVE_FORCE, *TIME, *VELOCITY}
 _SIDES = {"left": "left", "l": "left", "lt": "left", "lft": "left", "lhs": "left", "right": "right", "r": "right",
           "rt": "right", "rgt": "right", "rhs": "right"}  # fmt: skip
 _TOTAL = {"total", "tot", "sum", "both", "net", "all", "combined"}
-_AXES = {"x": 0, "y": 1, "z": 2, "tx": 0, "ty": 1, "tz": 2, "forward": 0, "ap": 0, "anterior": 0, "foreaft": 0, "vertical": 1,
-         "vert": 1, "up": 1, "v": 1, "height": 1, "ml": 2, "lateral": 2, "sideways": 2}  # fmt: skip
+_AXES = {
+    "x": 0,
+    "y": 1,
+    "z": 2,
+    "tx": 0,
+    "ty": 1,
+    "tz": 2,
+    "forward": 0,
+    "ap": 0,
+    "anterior": 0,
+    "foreaft": 0,
+    "vertical": 1,
+    "vert": 1,
+    "up": 1,
+    "v": 1,
+    "height": 1,
+    "ml": 2,
+    "lateral": 2,
+    "sideways": 2,
+}
 MEANT = {"forward", "ap", "anterior", "foreaft", "vertical", "vert", "up", "height", "ml", "lateral", "sideways"}
 """Words that say a direction and not the name of an axis of the file."""
 _CENTRE = {"com", "cm", "cog", "cg", "centreofmass", "centerofmass", "bodycom", "comass", "wholebody", "centermass"}
 _POINTS = {
-    "sacral": "sacral marker", "sacrum": "sacral marker", "sacr": "sacral marker", "vsacral": "sacral marker", "s2": "sacral marker",
-    "vsac": "sacral marker", "pelvis": "pelvis", "hip": "hip", "trunk": "trunk", "torso": "trunk", "waist": "pelvis",
-}  # fmt: skip
+    "sacral": "sacral marker",
+    "sacrum": "sacral marker",
+    "sacr": "sacral marker",
+    "vsacral": "sacral marker",
+    "s2": "sacral marker",
+    "vsac": "sacral marker",
+    "pelvis": "pelvis",
+    "hip": "hip",
+    "trunk": "trunk",
+    "torso": "trunk",
+    "waist": "pelvis",
+}
 _HEEL = {"heel", "hee", "calc", "calcn", "calcaneus", "cal", "hl"}
-_OTHER = {"torque", "moment", "mx", "my", "mz", "free", "tz", "acc", "ax", "ay", "az", "acceleration", "marker", "emg", "angle",
-          "subtalar", "knee", "ankle", "toe", "frame"}  # fmt: skip
+_OTHER = {
+    "torque",
+    "moment",
+    "mx",
+    "my",
+    "mz",
+    "free",
+    "tz",
+    "acc",
+    "ax",
+    "ay",
+    "az",
+    "acceleration",
+    "marker",
+    "emg",
+    "angle",
+    "subtalar",
+    "knee",
+    "ankle",
+    "toe",
+    "frame",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +185,23 @@ def _words(name: str) -> list[str]:
 def _split(word: str) -> list[str]:
     """Parts of a word that joins several, such as "grfx", "comy", "rheex", "vgrf" or "fyl"."""
     for pattern in (
-        r"(com|cog|cg)(d?[xyz]|v[xyz])", r"(cop)([xyz])", r"(grf)([xyzv])", r"(v)(grf)", r"([lr])(heel?)", r"([lr])(heel?)([xyz])",
-        r"([lr])(f[xyz])", r"(f[xyz])([lr])", r"(force)([xyz])", r"(pos|position)([xyz])", r"(vel|velocity)([xyz])",
-        r"([lr])(grf)([xyzv])?", r"(heel)([xyz])", r"(sacr|pelvis)([xyz])", r"(plate|fp)([xyz])", r"(f)(vert|ap|ml)",
-    ):  # fmt: skip
+        r"(com|cog|cg)(d?[xyz]|v[xyz])",
+        r"(cop)([xyz])",
+        r"(grf)([xyzv])",
+        r"(v)(grf)",
+        r"([lr])(heel?)",
+        r"([lr])(heel?)([xyz])",
+        r"([lr])(f[xyz])",
+        r"(f[xyz])([lr])",
+        r"(force)([xyz])",
+        r"(pos|position)([xyz])",
+        r"(vel|velocity)([xyz])",
+        r"([lr])(grf)([xyzv])?",
+        r"(heel)([xyz])",
+        r"(sacr|pelvis)([xyz])",
+        r"(plate|fp)([xyz])",
+        r"(f)(vert|ap|ml)",
+    ):
         if found := re.fullmatch(pattern, word):
             return [part for part in found.groups() if part]
     return [word]

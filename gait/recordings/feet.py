@@ -46,11 +46,13 @@ def feet_on(
     first = _first_side(feet, contacts, turns, points)
     if first is None:
         notes.append(
-            f"{len(plates)} plates were summed; contacts in turn are those of two feet, and which is the left one is not known."
+            f"{len(plates)} plates were summed; contacts in turn are those of two feet, and which is the left one is "
+            "not known."
         )
     else:
         notes.append(
-            f"{len(plates)} plates were summed; contacts in turn are those of two feet, the {first[0]} one first ({first[1]})."
+            f"{len(plates)} plates were summed; contacts in turn are those of two feet, the {first[0]} one first "
+            f"({first[1]})."
         )
     names = SIDES if first is None or first[0] == "left" else SIDES[::-1]
     return {name: feet[k] for k, name in enumerate(names)}, first is not None
@@ -148,8 +150,13 @@ def pressure_speed(plate: Plate, rate: float) -> float:
 
 
 def belt_of(
-    heels: dict[str, np.ndarray], feet: dict[str, Plate], body_speed: float | None, steps: bool, rate: float, notes: list[str]
-) -> float | None:  # fmt: skip
+    heels: dict[str, np.ndarray],
+    feet: dict[str, Plate],
+    body_speed: float | None,
+    steps: bool,
+    rate: float,
+    notes: list[str],
+) -> float | None:
     """Speed of the ground backwards: 0 over ground, None on a treadmill whose speed is not known.
 
     A heel marker on the ground moves with the belt. The centre of pressure moves forward under a foot, too, so that it
@@ -171,8 +178,10 @@ def belt_of(
             return 0.0
         if len(speeds) == 2 and abs(speeds[0] - speeds[1]) > 0.08 * max(speeds):
             notes.append(
-                f"The heels on the ground move back at {speeds[0]:.3f} and {speeds[1]:.3f} m/s ({' and '.join(measured)}): the belts "
-                "run at different speeds, or a marker is loose. The way over the ground is not known; state the belt speed "
+                f"The heels on the ground move back at {speeds[0]:.3f} and {speeds[1]:.3f} m/s "
+                f"({' and '.join(measured)}): the belts "
+                "run at different speeds, or a marker is loose. The way over the ground is not known; state the belt "
+                "speed "
                 "(--belt_speed)."
             )
             return None
@@ -180,12 +189,14 @@ def belt_of(
         spread = max(spread for _, spread, _ in measured.values())
         if spread > 0.25 * belt:
             notes.append(
-                f"The walk is on a treadmill: the heels on the ground move back at {belt:.2f} ± {spread:.2f} m/s, too unevenly for "
+                f"The walk is on a treadmill: the heels on the ground move back at {belt:.2f} ± {spread:.2f} m/s, too "
+                "unevenly for "
                 "a speed of the belt. State it (--belt_speed)."
             )
             return None
         notes.append(
-            f"The walk is on a treadmill: the heels on the ground move back at {belt:.3f} ± {spread:.3f} m/s, which was taken as "
+            f"The walk is on a treadmill: the heels on the ground move back at {belt:.3f} ± {spread:.3f} m/s, which "
+            "was taken as "
             "the speed of the belt and added."
         )
         return belt
@@ -193,11 +204,13 @@ def belt_of(
     sliding = bool(by_pressure) and float(np.median(by_pressure)) < -SLIDING
     if sliding or (body_speed is not None and abs(body_speed) < 0.25 and steps):
         seen = (
-            f"the centre of pressure moves back at {-np.median(by_pressure):.2f} m/s in stance, less than the belt by what it moves "
+            f"the centre of pressure moves back at {-np.median(by_pressure):.2f} m/s in stance, less than the belt by "
+            "what it moves "
             "forward under a foot" if sliding else "the body stays in place while it takes steps"
         )  # fmt: skip
         notes.append(
-            f"The walk is on a treadmill ({seen}), and its speed is not known: there is no way, speed or step length. State the "
+            f"The walk is on a treadmill ({seen}), and its speed is not known: there is no way, speed or step length. "
+            "State the "
             "belt speed (--belt_speed)."
         )
         return None

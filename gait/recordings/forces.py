@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def clear_levels(plate: Plate, axis: int, rate: float, notes: list[str]) -> None
     shown = abs(level) >= _SMALLEST_OFFSET
     if drift is not None:
         notes.append(
-            f"Unloaded, {_of(plate)} drifts from {drift.min():.1f} to {drift.max():.1f} N; what it read in each swing was removed."
+            f"Unloaded, {_of(plate)} drifts from {drift.min():.1f} to {drift.max():.1f} N; what it read in each swing "
+            "was removed."
         )
         force -= drift
     elif shown:
@@ -161,7 +163,8 @@ def say_clipped(raw: Raw, up: np.ndarray) -> None:
             cut = np.concatenate(long)
             plate.force[cut] = np.nan
             raw.notes.append(
-                f"{_of(plate)[0].upper()}{_of(plate)[1:]} stays at its largest value of {high:.0f} N for {cut.size} samples, as "
+                f"{_of(plate)[0].upper()}{_of(plate)[1:]} stays at its largest value of {high:.0f} N for {cut.size} "
+                "samples, as "
                 "of an overloaded plate; missing there, so that the mass of these strides is not known."
             )
 
@@ -259,7 +262,7 @@ def feet_of(contacts: list[Contact], samples: int) -> list[int] | None:
     longest = max(contact.end - contact.begin for contact in contacts)
     if whole and longest > 1.7 * np.median(whole):
         return None
-    for first, second in zip(contacts, contacts[1:], strict=False):
+    for first, second in itertools.pairwise(contacts):
         if second.end <= first.end < samples:
             return None
         if second.begin > first.end:  # a flight, or steps beside the plates: whose turn it is nobody knows

@@ -67,14 +67,16 @@ def vertical(raw: Raw, stated: str | None) -> tuple[np.ndarray, np.ndarray]:
         up = axis_vector(stated, "up")
         if axis is not None and not up[axis]:
             raise InputError(
-                f"The mean force points along {NAMES[axis]}, so this axis is vertical. Received: up={stated}. Correct it or leave "
+                f"The mean force points along {NAMES[axis]}, so this axis is vertical. Received: up={stated}. Correct "
+                "it or leave "
                 "it out."
             )
         return up, up
     if axis is None and by_points is None:
         if body_of(raw):
             raise InputError(
-                "Which axis is vertical cannot be told: there is no force, and no axis has the height of a body above its heels. "
+                "Which axis is vertical cannot be told: there is no force, and no axis has the height of a body above "
+                "its heels. "
                 "Say it, for example up='z'."
             )
         axis = raw.named_up
@@ -90,7 +92,8 @@ def vertical(raw: Raw, stated: str | None) -> tuple[np.ndarray, np.ndarray]:
             forces = points
         else:
             raw.notes.append(
-                f"Forces have their vertical along {NAMES[axis]} and positions along {said(points)[1]}; each was taken as it is."
+                f"Forces have their vertical along {NAMES[axis]} and positions along {said(points)[1]}; each was taken "
+                "as it is."
             )
     if said(points) != "+y":
         raw.notes.append(f"Up is {said(points)} of the file.")
@@ -194,7 +197,8 @@ def check_straight(values: np.ndarray, rate: float) -> None:
     angle = np.rad2deg(np.arccos(np.clip(first @ last / np.linalg.norm(first) / np.linalg.norm(last), -1, 1)))
     if net < 0.93 * way or angle > _STRAIGHT:
         raise InputError(
-            f"The walk turns: {way:.1f} m of way bring the body {net:.1f} m further, and its direction changes by {angle:.0f} "
+            f"The walk turns: {way:.1f} m of way bring the body {net:.1f} m further, and its direction changes by "
+            f"{angle:.0f} "
             "degrees. The walker of this model goes straight on. Choose a straight part, for example window=(2, 6)."
         )
 

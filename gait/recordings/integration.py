@@ -15,8 +15,8 @@ from gait.recordings.recording import Recording
 def integrated(recording: Recording, events: Events, mass: float) -> tuple[Recording, str]:
     """Height and velocity of the centre of mass from the force, by integrating twice over whole strides.
 
-    Over a stride, mean velocity and mean height of a steady walk do not change. So the mean force of each stride is taken
-    for its weight, which removes drift, and the height is its deviation from the mean of the stride.
+    Over a stride, mean velocity and mean height of a steady walk do not change. So the mean force of each stride is
+    taken for its weight, which removes drift, and the height is its deviation from the mean of the stride.
 
     Args:
         recording: a recording with the vertical force.
@@ -39,9 +39,9 @@ def integrated(recording: Recording, events: Events, mass: float) -> tuple[Recor
             if not np.isfinite(values).all():
                 continue
             acceleration = (values - np.trapezoid(values, t) / (t[-1] - t[0])) / mass
-            velocity = cumulative_trapezoid(acceleration, t, initial=0.0)
+            velocity = cumulative_trapezoid(acceleration, t, initial=0)
             velocity -= np.trapezoid(velocity, t) / (t[-1] - t[0])
-            place = cumulative_trapezoid(velocity, t, initial=0.0)
+            place = cumulative_trapezoid(velocity, t, initial=0)
             place -= np.trapezoid(place, t) / (t[-1] - t[0])
             if axis == "x":
                 place += (recording.belt_speed or 0.0) * t
@@ -57,7 +57,9 @@ def _strides(recording: Recording, events: Events) -> list[tuple[int, int]]:
     """First and last sample of strides that follow each other, on plates all the time."""
     found: list[tuple[int, int]] = []
     for begin, end in whole_strides(recording, events):
-        first, last = (int(np.clip(np.searchsorted(recording.t, time), 0, len(recording.t) - 1)) for time in (begin, end))
+        first, last = (
+            int(np.clip(np.searchsorted(recording.t, time), 0, len(recording.t) - 1)) for time in (begin, end)
+        )
         if (not found or first >= found[-1][1] - 1) and last > first + 3:
             found.append((first, last))
     return found

@@ -26,7 +26,8 @@ def read_storage(data: bytes) -> Table:
     ending = re.search(r"(?im)^[ \t]*endheader[ \t]*$", text)
     if not ending:
         raise InputError(
-            "The file has no line endheader, which ends the header of every .mot and .sto file. Export it again, or save "
+            "The file has no line endheader, which ends the header of every .mot and .sto file. Export it again, or "
+            "save "
             "it as .csv if it is a plain table."
         )
     stated = {}
@@ -92,7 +93,8 @@ def read_markers(data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
     )
     if named is None:
         raise InputError(
-            "The file has no line that begins with Frame# and names the markers, as every .trc file has. Export it again."
+            "The file has no line that begins with Frame# and names the markers, as every .trc file has. Export it "
+            "again."
         )
     header: dict[str, str] = {}
     for k in range(named - 1):
@@ -125,7 +127,8 @@ def read_markers(data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
         shorter = given != width
     if shorter or len(row) > width + 3 or (len(row) > width and any(row[width:])):
         raise InputError(
-            f"The .trc file names {len(markers)} markers, which need {width} columns. Received: {given}. Correct the line "
+            f"The .trc file names {len(markers)} markers, which need {width} columns. Received: {given}. Correct the "
+            "line "
             "of names, or export the file again."
         )
     decimal = "," if any("," in cell for cell in row) and "." not in lines[first] else "."

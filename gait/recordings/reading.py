@@ -74,8 +74,10 @@ def read_recording(
     stated_mass = mass if mass is not None else raw.stated_mass
     if not raw.points and not raw.plates and raw.velocity is None:
         raise InputError(
-            f"The recording {path} has neither a centre of mass (or a marker near it), nor heels, nor forces. Received: "
-            f"{' '.join(raw.notes)[:200] or 'nothing else'}. Name the marker that stands for the body, for example body='PELVIS'."
+            f"The recording {path} has neither a centre of mass (or a marker near it), nor heels, nor forces. "
+            "Received: "
+            f"{' '.join(raw.notes)[:200] or 'nothing else'}. Name the marker that stands for the body, for example "
+            "body='PELVIS'."
         )
     clocks = _uniform(raw, stated, window)
     body_name = repairs.body_of(raw)
@@ -186,7 +188,8 @@ def _inside(times: np.ndarray, window: tuple[float, float]) -> slice:
     at = np.flatnonzero((times >= begin - slack) & (times <= end + slack))
     if not begin < end or at.size < 10:
         raise InputError(
-            f"window is a first and a last time in s with at least ten samples between. Received: {begin:g} to {end:g} s of a "
+            f"window is a first and a last time in s with at least ten samples between. Received: {begin:g} to {end:g} "
+            "s of a "
             f"recording from {times[0]:.6g} to {times[-1]:.6g} s. Choose times within it."
         )
     return slice(int(at[0]), int(at[-1]) + 1)
@@ -243,7 +246,8 @@ def _common(
         inside = (times >= first - slack) & (times <= last + slack)
         if inside.sum() < 10:
             raise InputError(
-                f"Markers and forces share no time: {clocks[0][0][0]:.3f} to {clocks[0][0][-1]:.3f} s and {clocks[1][0][0]:.3f} to "
+                f"Markers and forces share no time: {clocks[0][0][0]:.3f} to {clocks[0][0][-1]:.3f} s and "
+                f"{clocks[1][0][0]:.3f} to "
                 f"{clocks[1][0][-1]:.3f} s. Export them together."
             )
         fast = times[inside]
@@ -254,7 +258,8 @@ def _common(
         if slow_rate < rate * 0.999:
             kind = "Markers" if which == 0 else "Forces"
             raw.notes.append(
-                f"{kind} were recorded at {slow_rate:g} Hz and brought to {rate:g} Hz by cubic interpolation, never across a gap."
+                f"{kind} were recorded at {slow_rate:g} Hz and brought to {rate:g} Hz by cubic interpolation, never "
+                "across a gap."
             )
             rates = {"points" if which == 0 else "forces": slow_rate}
         (raw.map_points if which == 0 else raw.map_plates)(slower)

@@ -29,8 +29,8 @@ class Recording:
         t: times, shape [samples], s; the first is 0.
         channels: name → shape [samples], NaN where nothing was recorded. The names, as far as they were recorded:
 
-            - x, y: position of the centre of mass, or of what stands for it, see `body`. x is the way over the ground: on
-              a treadmill the belt's way is added, and x is missing where the speed of the belt is not known;
+            - x, y: position of the centre of mass, or of what stands for it, see `body`. x is the way over the ground:
+              on a treadmill the belt's way is added, and x is missing where the speed of the belt is not known;
             - vx, vy: its velocity;
             - fx, fy: ground reaction force on both feet together;
             - fx_left, fy_left, fx_right, fy_right: on each foot;
@@ -42,8 +42,8 @@ class Recording:
         stated_mass: body mass that the file or the user states, kg.
         belt_speed: speed of the treadmill, m/s; 0 over ground, None on a treadmill whose speed is not known.
         body: what x and y are, for example "centre of mass" or "sacral marker".
-        on_plates: whether every foot on the ground is on a force plate, shape [samples]; where it is not, forces are not
-            those on the whole body.
+        on_plates: whether every foot on the ground is on a force plate, shape [samples]; where it is not, forces are
+            not those on the whole body.
         rates: name of a channel → rate at which it was recorded, Hz, where it was not `rate`.
         gravity: gravitational acceleration, m/s².
         sides_known: whether left and right are known; otherwise "left" stands for the foot that came first and "right"

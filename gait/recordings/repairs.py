@@ -9,8 +9,29 @@ from gait.recordings.columns import FORCE, LENGTH, TIME
 from gait.recordings.raw import Plate, Raw
 from gait.recordings.recording import GRAVITY
 
-_SENTINELS = np.array([s * v for v in (999, 9999, 99999, 999999, 9999999, 999.9, 9999.9, 9999.99, 99999.9, 1e10, 1e20, 1e30,
-                                       99.99, 88888, 888888) for s in (1, -1)])  # fmt: skip
+_SENTINELS = np.array(
+    [
+        s * v
+        for v in (
+            999,
+            9999,
+            99999,
+            999999,
+            9999999,
+            999.9,
+            9999.9,
+            9999.99,
+            99999.9,
+            1e10,
+            1e20,
+            1e30,
+            99.99,
+            88888,
+            888888,
+        )
+        for s in (1, -1)
+    ]
+)
 HEIGHTS = (0.33, 1.45)
 """Heights of the centre of mass or of the pelvis of somebody who stands, m."""
 TRAVELS = (0.006, 0.2)
@@ -103,7 +124,8 @@ def clear_spikes(raw: Raw, rate: float) -> None:
             values[away] = np.nan
             raw.points[name] = values
             raw.notes.append(
-                f"{int(away.sum())} position{'s' * (away.sum() > 1)} of the {name} jump{'s' * (away.sum() == 1)} by more than "
+                f"{int(away.sum())} position{'s' * (away.sum() > 1)} of the {name} jump{'s' * (away.sum() == 1)} by "
+                "more than "
                 f"{100 * limit:.0f} cm and back; missing there."
             )
 
@@ -214,7 +236,8 @@ def _length_factor(raw: Raw, level: float, travel: float, factor: float, said: s
         scale, unit = others[0]
         raw.notes.append(
             f"Positions are in {unit}{f', not in {said}' if said else ''}: the body would be "
-            f"{'moving by ' if raw.deviation else ''}{measured}{'' if raw.deviation else ' above the ground'} otherwise."
+            f"{'moving by ' if raw.deviation else ''}{measured}{'' if raw.deviation else ' above the ground'} "
+            "otherwise."
         )
         return scale
     if TRAVELS[0] <= travel * factor <= TRAVELS[1] and not raw.deviation:
@@ -226,8 +249,10 @@ def _length_factor(raw: Raw, level: float, travel: float, factor: float, said: s
     if raw.deviation and travel * factor <= TRAVELS[1]:
         return factor
     raise InputError(
-        f"The unit of the positions cannot be told: as {said or 'm'} the body would be {measured} above the ground and move "
-        f"{travel * factor:.3g} m up and down. A walker's centre of mass is {HEIGHTS[0]} to {HEIGHTS[1]} m high. Say the unit, "
+        f"The unit of the positions cannot be told: as {said or 'm'} the body would be {measured} above the ground and "
+        "move "
+        f"{travel * factor:.3g} m up and down. A walker's centre of mass is {HEIGHTS[0]} to {HEIGHTS[1]} m high. Say "
+        "the unit, "
         "for example units={'length': 'mm'}, or which axis is vertical, for example up='z'."
     )
 
@@ -272,7 +297,8 @@ def settle_forces(raw: Raw, vertical: np.ndarray, mass: float | None, stated: st
 def _weight_scale(unit: str, mass: float | None) -> float:
     if mass is None:
         raise InputError(
-            f"Forces are in units of the body ({unit}), which hide the mass. Forces in N need it: state the body mass, for "
+            f"Forces are in units of the body ({unit}), which hide the mass. Forces in N need it: state the body mass, "
+            "for "
             "example mass=72.6."
         )
     return mass if unit == "n/kg" else mass * GRAVITY * (0.01 if unit == "%bw" else 1.0)
@@ -281,8 +307,14 @@ def _weight_scale(unit: str, mass: float | None) -> float:
 def _other_force(raw: Raw, mean: float, high: float, mass: float | None, said: str | None) -> float:
     stated_in = f", not in {said.upper()}" if said else ""
     if mass is not None:
-        for scale, unit in ((1e3, "kN"), (mass * GRAVITY, "body weights"), (mass, "N/kg"), (mass * GRAVITY / 100, "percent of body weight"),
-                            (9.80665, "kgf"), (4.4482216, "lbf")):  # fmt: skip
+        for scale, unit in (
+            (1e3, "kN"),
+            (mass * GRAVITY, "body weights"),
+            (mass, "N/kg"),
+            (mass * GRAVITY / 100, "percent of body weight"),
+            (9.80665, "kgf"),
+            (4.4482216, "lbf"),
+        ):
             if abs(mean * scale / (mass * GRAVITY) - 1) < 0.15:
                 raw.notes.append(
                     f"Forces are in {unit}{stated_in}: their mean of {mean:.3g} is a mass of {mass:g} kg then."
@@ -294,7 +326,8 @@ def _other_force(raw: Raw, mean: float, high: float, mass: float | None, said: s
         )
         return 1e3
     raise InputError(
-        f"The unit of the forces cannot be told: their mean while somebody stands on a plate is {mean:.3g}, which would be "
+        f"The unit of the forces cannot be told: their mean while somebody stands on a plate is {mean:.3g}, which "
+        "would be "
         f"{mean / GRAVITY:.3g} kg in N. It may be body weights, kN or N/kg. Say the unit and the mass, for example "
         "units={'force': 'kN'} or units={'force': 'BW'}, mass=72.6."
     )

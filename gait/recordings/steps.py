@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from gait.errors import InputError
 from gait.recordings.checks import check_walk, whole_strides
-from gait.recordings.events import Events, bridged, find_events, smoothed
+from gait.recordings.events import Events, find_events, smoothed
 from gait.recordings.integration import integrated
+from gait.recordings.pressure import bridged
 from gait.recordings.recording import Recording, recording_of
 from gait.simulation.conditions import Walks
 from gait.simulation.steps import exact_events
@@ -31,6 +30,20 @@ SUMMARY = (
 MASS_DIFFERENCE = 0.05
 """Part of a stated body mass by which that of the force may differ."""
 _FEWEST_SAMPLES = 5  # of a double support, below which it is told that there are few
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistic:
+    """Mean, standard deviation and number of a quantity; NaN where there are none.
+
+    Attributes:
+        mean, sd: in its unit.
+        n: number of values.
+    """
+
+    mean: float
+    sd: float
+    n: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,42 +73,36 @@ class Steps:
     def summary(self) -> dict[str, float]:
         """Mean of each quantity of `SUMMARY`, NaN where the recording does not tell."""
         statistics = self.statistics()
-        return {name: float(statistics.loc[name, "mean"]) for name in SUMMARY}
+        return {name: statistics[name].mean for name in SUMMARY}
 
-    def statistics(self, leg: str | None = None) -> pd.DataFrame:
+    def statistics(self, leg: str | None = None) -> dict[str, Statistic]:
         """Mean, standard deviation and number n of each quantity.
 
         Args:
             leg: "left" or "right" for the steps that end with a touchdown of that leg, and its stances; by default all.
-
-        Returns:
-            Indexed by the names of the quantities, with the columns mean, sd, n.
         """
         table = self.table if leg is None else self.table[self.table["leg"] == leg]
-        rows = {}
+        columns = {name: table[name].to_numpy(float) for name in table.columns if name in UNITS}
+        columns["mass"] = self.masses
+        columns["cadence"] = 60.0 / columns["step_time"]
+        columns["walk_ratio"] = columns["step_length"] * columns["step_time"] / 60.0
+        found = {}
         for name in (*SUMMARY, "single_support_time", "stance_time", "swing_time", "walk_ratio"):
-            if name == "mass":
-                values = self.masses
-            elif name == "cadence":
-                values = 60.0 / table["step_time"].to_numpy()
-            elif name == "walk_ratio":
-                values = (table["step_length"] * table["step_time"] / 60.0).to_numpy()
-            else:
-                values = table[name].to_numpy(float)
-            values = values[np.isfinite(values)]
-            sd = values.std(ddof=1) if len(values) > 1 else np.nan
-            rows[name] = [values.mean() if len(values) else np.nan, sd, len(values)]
-        if np.isfinite(rows["step_time"][0]):
-            rows["cadence"][0] = 60.0 / rows["step_time"][0]
+            values = columns[name][np.isfinite(columns[name])]
+            mean = float(values.mean()) if len(values) else np.nan
+            found[name] = Statistic(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, len(values))
+        # Steps a minute are those of the mean step, and the speed is that over whole strides.
+        found["cadence"] = dataclasses.replace(found["cadence"], mean=60.0 / found["step_time"].mean)
         if leg is None:
-            rows["speed"][0] = self.speed
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "n"]).astype({"n": int})
+            found["speed"] = dataclasses.replace(found["speed"], mean=self.speed)
+        return found
 
     def symmetry(self) -> dict[str, float]:
         """Difference right - left of each quantity as a part of the mean of both; empty where sides are not known."""
-        left, right = (self.statistics(side)["mean"] for side in ("left", "right"))
-        names = [name for name in left.index if name != "mass" and np.isfinite(left[name] + right[name])]
-        return {name: float(2.0 * (right[name] - left[name]) / (right[name] + left[name])) for name in names}
+        means = [{name: row.mean for name, row in self.statistics(side).items()} for side in ("left", "right")]
+        left, right = means
+        names = [name for name in left if name != "mass" and np.isfinite(left[name] + right[name])]
+        return {name: 2.0 * (right[name] - left[name]) / (right[name] + left[name]) for name in names}
 
 
 def steps(walks: Walks | Recording) -> Steps:
@@ -254,7 +261,8 @@ def _doubts(recording: Recording, events: Events, table: pd.DataFrame, masses: n
     double = table["double_support_time"].mean()
     if np.isfinite(double) and double * recording.rate < _FEWEST_SAMPLES:
         found.append(
-            f"At {recording.rate:.4g} samples a second a double support of {double:.3f} s is {double * recording.rate:.1f} "
+            f"At {recording.rate:.4g} samples a second a double support of {double:.3f} s is "
+            f"{double * recording.rate:.1f} "
             "samples long: its time is rough."
         )
     stated = recording.stated_mass
@@ -266,5 +274,8 @@ def _doubts(recording: Recording, events: Events, table: pd.DataFrame, masses: n
             f"stated {stated:g} kg. {words}".strip()
         )
     if recording.belt_speed is None:
-        found.append("Speed and step length are not known, because the speed of the treadmill is not. State it with --belt_speed.")
+        found.append(
+            "Speed and step length are not known, because the speed of the treadmill is not. State it with "
+            "--belt_speed."
+        )
     return found

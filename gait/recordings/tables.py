@@ -15,8 +15,32 @@ _HEAD = 100_000
 _COMMENT = re.compile(r"\s*(#|%|//)\s?(.*)")
 _STATED = re.compile(r"\s*[\"']?([A-Za-z][\w /()\[\]-]*?)[\"']?\s*[:=,;\t]\s*[\"']?([^\"';,\t]+([.,]\d+)?[^\"';,\t]*)")
 _FIRST_ROWS = 12
-_UNIT_WORDS = {"s", "ms", "m", "mm", "cm", "n", "kn", "nm", "nmm", "n.m", "m/s", "mm/s", "bw", "%bw", "deg", "-", "", "hz",
-               "sec", "frames", "n/kg", "n*m", "v", "us"}  # fmt: skip
+_UNIT_WORDS = {
+    "s",
+    "ms",
+    "m",
+    "mm",
+    "cm",
+    "n",
+    "kn",
+    "nm",
+    "nmm",
+    "n.m",
+    "m/s",
+    "mm/s",
+    "bw",
+    "%bw",
+    "deg",
+    "-",
+    "",
+    "hz",
+    "sec",
+    "frames",
+    "n/kg",
+    "n*m",
+    "v",
+    "us",
+}
 
 
 @dataclasses.dataclass
@@ -71,7 +95,8 @@ def read_table(data: bytes) -> Table:
     if names is None:
         raise InputError(
             "The recording has no line of column names, so that nobody can tell what its columns are. The first line "
-            f"before the numbers names them, for example t_s,x_m,y_m,fx_N,fy_N. Received: {_shown(lines[first])}. Add one."
+            f"before the numbers names them, for example t_s,x_m,y_m,fx_N,fy_N. Received: {_shown(lines[first])}. Add "
+            "one."
         )
     begin = sum(len(line) + 1 for line in lines[:first])
     while len(names) > 1 and not names[-1]:

@@ -11,8 +11,37 @@ import numpy as np
 
 from gait.errors import InputError, storage_reason
 
-MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "none", "-", "--", "?", "inf", "-inf",
-           "Inf", "-Inf", "missing", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "1.#QNAN", "-1.#IND", "-nan", "-NaN", "."]  # fmt: skip
+MISSING = [
+    "",
+    "nan",
+    "NaN",
+    "NAN",
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "null",
+    "NULL",
+    "None",
+    "none",
+    "-",
+    "--",
+    "?",
+    "inf",
+    "-inf",
+    "Inf",
+    "-Inf",
+    "missing",
+    "#DIV/0!",
+    "#NUM!",
+    "#VALUE!",
+    "#REF!",
+    "1.#QNAN",
+    "-1.#IND",
+    "-nan",
+    "-NaN",
+    ".",
+]
 """Cells that stand for no number."""
 _HEAD = 200_000
 _MOST_TEXT = 0.05
@@ -52,7 +81,8 @@ def decoded(data: bytes) -> tuple[str, str | None]:
     else:
         if b"\0" in data[:4000]:
             raise InputError(
-                "The recording is not a text file: it holds zero bytes. Recordings are read from .csv, .mot, .sto, .trc "
+                "The recording is not a text file: it holds zero bytes. Recordings are read from .csv, .mot, .sto, "
+                ".trc "
                 "and .c3d files. Export it as one of these."
             )
         try:
@@ -135,21 +165,31 @@ def columns_of(
         lines = re.sub(r"(?m)^\s*#.*\n?", "", lines)
     try:
         frame = pd.read_csv(
-            io.StringIO(lines), sep=r"\s+" if separator == " " else separator, header=None, names=list(range(count + 1)),
-            index_col=False, decimal=decimal, na_values=MISSING, keep_default_na=False, skipinitialspace=True,
-            low_memory=False, skip_blank_lines=True,
-        )  # fmt: skip
+            io.StringIO(lines),
+            sep=r"\s+" if separator == " " else separator,
+            header=None,
+            names=list(range(count + 1)),
+            index_col=False,
+            decimal=decimal,
+            na_values=MISSING,
+            keep_default_na=False,
+            skipinitialspace=True,
+            low_memory=False,
+            skip_blank_lines=True,
+        )
     except pd.errors.ParserError as error:
         found = re.search(r"Expected \d+ fields in line (\d+), saw (\d+)", str(error))
         where = f"Line {text[:begin].count(chr(10)) + int(found[1])} has {found[2]} cells" if found else str(error)
         raise InputError(
-            f"Rows of the recording do not fit its {count} column names. Received: {where}. Decimal commas need another "
+            f"Rows of the recording do not fit its {count} column names. Received: {where}. Decimal commas need "
+            "another "
             "separator than a comma. Export it again with points or with semicolons between the columns."
         ) from None
     if frame.iloc[:, count].notna().any():
         raise InputError(
             f"Rows of the recording have more cells than its {count} column names: {', '.join(names[:6])}, ... Decimal "
-            "commas need another separator than a comma. Export it again with points or with semicolons between columns."
+            "commas need another separator than a comma. Export it again with points or with semicolons between "
+            "columns."
         )
     return [_numeric(names[k], frame.iloc[:, k], decimal, notes) for k in range(count)]
 

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.events import split_on_belt
 from gait.recordings.feet import belt_of, feet_on
 from gait.recordings.forces import LOADED, Contact, complete, contacts_of
 from gait.recordings.frame import SLOWEST_WALK, aligned, axis_vector, check_straight, displacement, said, turned
+from gait.recordings.pressure import split_on_belt
 from gait.recordings.raw import BODY, HEELS, Plate, Raw, axes_of
 from gait.recordings.recording import SIDES, Recording
 from gait.recordings.repairs import total_of
@@ -72,7 +72,9 @@ def over_ground(measured: Measured, mass: float | None, belt_speed: float | None
         if split := split_on_belt(t, body[:, 0], body[:, 1], channels["fx"], channels["fy"]):
             channels |= {f"fy_{side}": force for side, force in zip(SIDES, split.values(), strict=True)}
             sides_known = False
-            notes.append("The force is divided between two feet by its centre, which rests on the belt as under point feet.")
+            notes.append(
+                "The force is divided between two feet by its centre, which rests on the belt as under point feet."
+            )
     on_plates = None
     if raw.plates and "fy" in channels:
         on_plates = _complete(raw.plates, contacts, feet, sides_known, len(measured.times), rate) & np.isfinite(
@@ -96,7 +98,8 @@ def over_ground(measured: Measured, mass: float | None, belt_speed: float | None
 
 
 def _turn(measured: Measured, stated: str | None) -> float | None:
-    """Turns all vectors to (forward, up, right); returns the mean forward speed of the body, m/s, None without positions."""
+    """Turns all vectors to (forward, up, right); returns the mean forward speed of the body, m/s, None without
+    positions."""
     raw, up = measured.raw, measured.up
     body = raw.points.get(measured.body)
     path, named = (
@@ -115,11 +118,13 @@ def _turn(measured: Measured, stated: str | None) -> float | None:
         forward = axis_vector(stated, "forward")
         if forward @ up:
             raise InputError(
-                f"The forward axis is horizontal, and {said(np.abs(up))[1]} is vertical. Received: {stated}. Correct it."
+                f"The forward axis is horizontal, and {said(np.abs(up))[1]} is vertical. Received: {stated}. Correct "
+                "it."
             )
         if moves and velocity @ forward < 0.5 * np.linalg.norm(velocity):
             raw.notes.append(
-                f"The {named} moves along {said(aligned(velocity, up))} at {np.linalg.norm(velocity):.2f} m/s, although forward={stated} "
+                f"The {named} moves along {said(aligned(velocity, up))} at {np.linalg.norm(velocity):.2f} m/s, "
+                f"although forward={stated} "
                 "was stated; as stated."
             )
     elif moves:
@@ -150,20 +155,34 @@ def _pressure_path(plates: list[Plate], up: np.ndarray) -> np.ndarray | None:
     with_pressure = [plate for plate in plates if plate.pressure is not None]
     if not with_pressure:
         return None
-    weights = np.array([np.where(np.isfinite(plate.pressure).any(axis=1), np.clip(np.nan_to_num(plate.force[:, axis] * up[axis]), 0, None), 0)
-                        for plate in with_pressure])  # fmt: skip
+    weights = np.array(
+        [
+            np.where(
+                np.isfinite(plate.pressure).any(axis=1),
+                np.clip(np.nan_to_num(plate.force[:, axis] * up[axis]), 0, None),
+                0,
+            )
+            for plate in with_pressure
+        ]
+    )
     there = [k for k in range(3) if any(np.isfinite(plate.pressure[:, k]).any() for plate in with_pressure)]
     total = weights.sum(axis=0)
     path = np.full((len(total), 3), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         for k in there:
-            path[:, k] = np.sum([weight * np.nan_to_num(plate.pressure[:, k]) for weight, plate in zip(weights, with_pressure, strict=True)],
-                                axis=0) / np.where(total > LOADED, total, np.nan)  # fmt: skip
+            path[:, k] = np.sum(
+                [
+                    weight * np.nan_to_num(plate.pressure[:, k])
+                    for weight, plate in zip(weights, with_pressure, strict=True)
+                ],
+                axis=0,
+            ) / np.where(total > LOADED, total, np.nan)
     return path
 
 
 def _forward_in_place(measured: Measured) -> np.ndarray:
-    """Forward on a treadmill or without positions: along the swing of the heels, or along the larger horizontal force."""
+    """Forward on a treadmill or without positions: along the swing of the heels, or along the larger horizontal
+    force."""
     raw, up = measured.raw, measured.up
     heels = [raw.points[name] for name in HEELS.values() if name in raw.points]
     sizes = np.zeros(3)
@@ -267,12 +286,14 @@ def _with_stated(
     if belt == 0 and (speed is None or abs(speed) > max(SLOWEST_WALK, 0.3 * stated)):
         if speed is not None:
             notes.append(
-                f"The body moves forward at {speed:.2f} m/s in the file already; the stated belt speed of {stated:g} m/s was not added."
+                f"The body moves forward at {speed:.2f} m/s in the file already; the stated belt speed of {stated:g} "
+                "m/s was not added."
             )
             return 0.0
     elif belt and abs(belt / stated - 1) > 0.05:
         notes.append(
-            f"The heels say {belt:.3f} m/s for the belt, {100 * (belt / stated - 1):+.0f} % from the stated {stated:g} m/s; as stated."
+            f"The heels say {belt:.3f} m/s for the belt, {100 * (belt / stated - 1):+.0f} % from the stated {stated:g} "
+            "m/s; as stated."
         )
     notes.append(f"The walk is on a treadmill at {stated:g} m/s as stated; its way was added.")
     return stated
@@ -318,11 +339,13 @@ def _say_incomplete(on_plates: np.ndarray, times: np.ndarray, notes: list[str]) 
         return
     if not on_plates.any():
         notes.append(
-            "At no time is it certain that every foot on the ground is on a plate: forces are not those on the whole body."
+            "At no time is it certain that every foot on the ground is on a plate: forces are not those on the whole "
+            "body."
         )
         return
     edges = np.flatnonzero(np.diff(np.concatenate([[False], on_plates, [False]]).astype(np.int8))).reshape(-1, 2)
     shown = ", ".join(f"{times[begin]:.3f} to {times[end - 1]:.3f} s" for begin, end in edges[:4])
     notes.append(
-        f"Every foot on the ground is on a plate from {shown}{' and later' if len(edges) > 4 else ''}; forces are used there."
+        f"Every foot on the ground is on a plate from {shown}{' and later' if len(edges) > 4 else ''}; forces are used "
+        "there."
     )

@@ -84,24 +84,36 @@ def _force_panel(axis: Axes, found: Steps, recording: Recording, fits: Mapping, 
     if events.feet:
         other = next(name for name in events.feet if name != leg)
         for name, style in ((leg, "-"), (other, "--")):
-            own = f"{name} foot"
-            rows = cycles(recording.t, events.feet[name], spans) / weight
-            _curves(axis, rows, style, own)
+            own = cycles(recording.t, events.feet[name], spans) / weight
+            _curves(axis, own, style, f"{name} foot")
         # The other leg takes off before this one's single support; this one before its swing.
         for name, height in ((other, 0.97), (leg, 0.97)):
-            ups = [100.0 * (up - begin) / (end - begin) for begin, end in spans for up in _takeoffs(found, name) if begin < up < end]
+            ups = [
+                100.0 * (up - begin) / (end - begin)
+                for begin, end in spans
+                for up in _takeoffs(found, name)
+                if begin < up < end
+            ]
             if ups:
                 place = float(np.mean(ups))
                 axis.axvline(place, color="0.6", lw=0.8, ls=":")
-                axis.text(place, height, f" {name} takes off", fontsize=7, color="0.4", va="top", transform=axis.get_xaxis_transform())
+                axis.text(
+                    place,
+                    height,
+                    f" {name} takes off",
+                    fontsize=7,
+                    color="0.4",
+                    va="top",
+                    transform=axis.get_xaxis_transform(),
+                )
     else:
         _curves(axis, cycles(recording.t, recording.channels["fy"], spans) / weight, "-", "both feet")
     for using, rows in fits.items():
-        own = _middle(rows)
-        forces = own.walk.feet / recording.gravity
+        fitted = _middle(rows)
+        forces = fitted.walk.feet / recording.gravity
         for k, row in enumerate(forces if events.feet else forces.sum(axis=0, keepdims=True)):
             label = f"model, fitted to the {_what(using)}" if k == 0 else None
-            curve = _over_cycle(own, spans, row)
+            curve = _over_cycle(fitted, spans, row)
             axis.plot(*curve, _STYLES[using], color=COLOURS[using], lw=1.4, label=label, zorder=4)
     axis.set(xlim=(0.0, 100.0), xlabel="Gait cycle [%]", ylabel="Vertical force\n[body weights]")
     axis.set_title("Force on each foot" if events.feet else "Force on both feet", loc="left", fontsize=10)
@@ -159,8 +171,11 @@ def _path_panel(axis: Axes, found: Steps, recording: Recording, fits: Mapping, l
             if np.isfinite(foot) and force > 0.0:
                 axis.plot([foot, walk.x[k]], [0.0, walk.y[k]], color=COLOURS[using], lw=0.9, alpha=0.6)
     axis.plot(own.footholds, np.zeros(len(own.footholds)), "^", color=COLOURS[using], ms=7, clip_on=False)
-    axis.set(xlabel="Forward position $x$ [m]", ylabel="Height $y$ [m]", ylim=(0.0, 1.15 * np.nanmax(walk.y)), aspect="equal")
+    axis.set(
+        xlabel="Forward position $x$ [m]", ylabel="Height $y$ [m]", ylim=(0.0, 1.15 * np.nanmax(walk.y)), aspect="equal"
+    )
     axis.set_title(
-        f"The walker, fitted to the {_what(using)}: k/m {own.stiffness_to_mass:.3g} 1/s², rest length {own.rest_length:.3g} m",
+        f"The walker, fitted to the {_what(using)}: k/m {own.stiffness_to_mass:.3g} 1/s², rest length "
+        f"{own.rest_length:.3g} m",
         loc="left", fontsize=10,
     )  # fmt: skip

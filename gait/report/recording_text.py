@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,15 +42,22 @@ def summary_lines(found: Steps) -> list[str]:
     """Table of means, standard deviations and numbers, with left and right where sides are known; for a terminal."""
     statistics, symmetry = found.statistics(), found.symmetry()
     sides = {side: found.statistics(side) for side in SIDES} if symmetry else {}
-    header = f"{'':28}{'mean':>10}{'sd':>9}{'n':>5}  {'':14}" + "".join(f"{side:>9}" for side in sides) + ("  asymmetry" if sides else "")
+    header = (
+        f"{'':28}{'mean':>10}{'sd':>9}{'n':>5}  {'':14}"
+        + "".join(f"{side:>9}" for side in sides)
+        + ("  asymmetry" if sides else "")
+    )
     lines = [header.rstrip()]
     for name, label in LABELS.items():
-        mean, sd, n = statistics.loc[name]
+        mean, sd, n = dataclasses.astuple(statistics[name])
         if not np.isfinite(mean):
             continue
-        row = f"{label:28}{mean:>10.4g}{_number(sd, 2):>9}{int(n):>5}  {UNITS[name]:14}"
+        row = f"{label:28}{mean:>10.4g}{_number(sd, 2):>9}{n:>5}  {UNITS[name]:14}"
         if sides and name in symmetry:
-            row += "".join(f"{table.loc[name, 'mean']:>9.4g}" for table in sides.values()) + f"{100.0 * symmetry[name]:>9.1f} %"
+            row += (
+                "".join(f"{table[name].mean:>9.4g}" for table in sides.values())
+                + f"{100.0 * symmetry[name]:>9.1f} %"
+            )
         lines.append(row.rstrip())
     return lines
 
@@ -59,9 +67,13 @@ def _number(value: float, digits: int) -> str:
 
 
 def recording_report(
-    source: str, found: Steps, fits: Mapping[str, Sequence[StrideFit]], verdict: WalkerVerdict | None, others: Sequence[str],
+    source: str,
+    found: Steps,
+    fits: Mapping[str, Sequence[StrideFit]],
+    verdict: WalkerVerdict | None,
+    others: Sequence[str],
     network: Sequence[str],
-) -> str:  # fmt: skip
+) -> str:
     """Writes the report on a recording.
 
     Args:
@@ -77,7 +89,13 @@ def recording_report(
     """
     recording = found.recording
     assert recording is not None
-    parts = [f"# {source}", understood(recording), "## Certain without a model", _statistics(found), _listed(found.notes)]
+    parts = [
+        f"# {source}",
+        understood(recording),
+        "## Certain without a model",
+        _statistics(found),
+        _listed(found.notes),
+    ]
     parts.append("## What the model adds")
     if verdict is not None:
         parts += [_listed(verdict.sentences()), f"![Measured and model]({FIGURE})", _fits(fits)]
@@ -100,11 +118,11 @@ def _statistics(found: Steps) -> str:
     head = ["quantity", "mean", "SD", "n", "unit", *sides, *(["right less left"] if sides else [])]
     rows = [head, ["---"] * len(head)]
     for name, label in LABELS.items():
-        mean, sd, n = statistics.loc[name]
+        mean, sd, n = dataclasses.astuple(statistics[name])
         if np.isfinite(mean):
-            row = [label, f"{mean:.4g}", _number(sd, 2), f"{int(n)}", UNITS[name]]
+            row = [label, f"{mean:.4g}", _number(sd, 2), f"{n}", UNITS[name]]
             if sides:
-                row += [f"{table.loc[name, 'mean']:.4g}" if name in symmetry else "" for table in sides.values()]
+                row += [f"{table[name].mean:.4g}" if name in symmetry else "" for table in sides.values()]
                 row.append(f"{100.0 * symmetry[name]:.1f} %" if name in symmetry else "")
             rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -112,9 +130,17 @@ def _statistics(found: Steps) -> str:
 
 def _fits(fits: Mapping[str, Sequence[StrideFit]]) -> str:
     head = [
-        "fitted to", "from [s]", "k/m [1/s²]", "rest length [m]", "mass [kg]", "residual", "step [s]", "double support [s]",
-        "minimum [BW]", "kept",
-    ]  # fmt: skip
+        "fitted to",
+        "from [s]",
+        "k/m [1/s²]",
+        "rest length [m]",
+        "mass [kg]",
+        "residual",
+        "step [s]",
+        "double support [s]",
+        "minimum [BW]",
+        "kept",
+    ]
     rows = [head, ["---"] * len(head)]
     for using, own in fits.items():
         for each in own:

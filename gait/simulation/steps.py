@@ -26,8 +26,8 @@ def exact_events(walks: Walks, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
         i: number of the walk.
 
     Returns:
-        Touchdown [s], takeoff of the other leg after it [s], NaN if the walk ends before, foothold [m], and the leg that
-        touches down, "left" or "right", each of shape [n]. The leg that stands first is called the left one.
+        Touchdown [s], takeoff of the other leg after it [s], NaN if the walk ends before, foothold [m], and the leg
+        that touches down, "left" or "right", each of shape [n]. The leg that stands first is called the left one.
     """
     touchdown, foothold = (row[i][np.isfinite(walks.touchdown[i])] for row in (walks.touchdown, walks.foothold))
     takeoff = np.full(len(touchdown), np.nan)
