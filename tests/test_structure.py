@@ -36,17 +36,18 @@ INSIDE = {
         "writing",
     ],
     "inference": [
-        "estimated_ratio", "ratio", "problem", "bank", "kernels", "rounds", "importance", "walking", "walker", "given",
-        "posterior",
+        "estimated_ratio", "ratio", "coordinates", "mixture", "problem", "bank", "kernels", "rounds", "importance",
+        "walking", "walker", "given", "weighted", "density", "posterior", "network_posterior", "refined",
     ],
     "limits": ["ceilings", "additional", "functions", "noisy_ceilings", "noise", "levels", "analysis", "design"],
     "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "comparison"],
     "report": [
-        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",
+        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "log_probability", "calibration",
+        "recovery",
         "predictions", "comparison_text", "comparison",
     ],
     "training": [
-        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state",
+        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "heads", "state",
         "tensorboard", "fitting",
     ],
     "evaluation": ["walk", "levels", "remedies", "before_training", "after_training", "predictions", "comparison"],
