@@ -19,12 +19,22 @@ from scipy import special
 from gait.inference.bank import Bank, effective
 from gait.inference.kernels import descend, systematic
 from gait.inference.problem import Problem, log_constant, log_standard_normal, misfit
-from gait.inference.rounds import SHARE, SHARP, Round, first_proposal, make_rounds, relative_error
+from gait.inference.rounds import (
+    SHARE,
+    SHARP,
+    Round,
+    first_proposal,
+    grown,
+    make_rounds,
+    matched_rounds,
+    relative_error,
+)
 
 _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
 _LIGHT = 1.0  # log weights of the bank so far below a mean draw's are light
-_GUIDED, _DEPTH = 8, 25.0  # of the points of a guide, descents; and modes below the heaviest, in log masses
+_GUIDED = ((8, False), (32, True))  # descents from the best points of a guide, and whether by way of beginnings
+_DEPTH = 25.0  # of log masses of modes below the heaviest
 _EFFORTS = ((1, 20), (4, 80))  # factors of candidates or starts, and steps down to a mode, in turn
 LEAST_EFFECTIVE = 100.0
 """Effective draws that a posterior needs."""
@@ -105,39 +115,37 @@ def sample(
 
 
 def sample_from(
-    problem: Problem,
-    bank: Bank,
-    observed: np.ndarray,
-    sd: np.ndarray,
-    log_fit: np.ndarray,
-    guide: Callable[[np.ndarray], np.ndarray],
-    count: int,
-    generator: np.random.Generator,
-) -> Sample | None:
+    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
+    guide: Callable[[np.ndarray], np.ndarray], count: int, generator: np.random.Generator,
+) -> Sample | None:  # fmt: skip
     """Draws from the posterior of one recording, as `sample` does, but begins where a guide says.
 
     Args:
         problem, bank, observed, sd, log_fit, count, generator: see `sample`.
-        guide: makes points [s, D] near the modes from the log weights [b] of the bank at its temperature.
+        temperature: of the recording, see `Bank.temperature`.
+        guide: makes points [s, D] near the modes from the log weights [b] of the bank at this temperature.
 
     Returns:
         The sample; None if it fails a check, or if noise is so large that the posterior does not consist of modes.
     """
-    temperature = bank.temperature(log_fit, SHARE * len(bank))
     if temperature < SHARP:
         return None
     points = guide(bank.log_weight + log_fit / temperature)
-    fits = misfit(problem.outputs(points), observed, sd)
-    starts = points[np.argsort(fits)[:_GUIDED]]
-    modes, _ = descend(problem, starts, observed, sd, steps=_EFFORTS[0][1])
-    if not np.isfinite(modes.log_masses).any():
-        return None
-    rounds = make_rounds(problem, modes.heaviest(_GUIDED, _DEPTH), observed, sd, temperature, count, generator)
+    points = points[np.argsort(misfit(problem.outputs(points), observed, sd))]
     _, reserve = bank.halves()
     reserve_weights = reserve.log_weight + log_fit[1::2]
-    found = _judged(problem, reserve, observed, sd, reserve_weights, temperature, rounds, count, generator)
-    good = found.fits and not found.reason
-    return dataclasses.replace(found, method=f"{found.method}, guided by a network") if good else None
+    for most, grow in _GUIDED:
+        starts = grown(problem, points[:most], observed, sd, 1) if grow else points[:most]
+        modes, fits = descend(problem, starts, observed, sd, steps=_EFFORTS[0][1])
+        if not _plausible(float(fits.min()), observed, problem):
+            continue  # they have ended in wrong modes
+        for way in (matched_rounds, make_rounds):
+            rounds = way(problem, modes.heaviest(most, _DEPTH), observed, sd, temperature, count, generator)
+            if rounds is not None:
+                found = _judged(problem, reserve, observed, sd, reserve_weights, temperature, rounds, count, generator)
+                if found.fits and not found.reason:
+                    return dataclasses.replace(found, method=f"{found.method}, guided by a network")
+    return None
 
 
 def _from_bank(

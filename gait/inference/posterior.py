@@ -215,11 +215,14 @@ def posteriors(
                     row,
                     sd,
                     fit,
+                    temperature,
                     draws,
                     np.random.default_rng((seed, start + number)),
                     None if guide is None else functools.partial(guide, start + number),
                 )
-                for number, (row, size, fit) in enumerate(_compared(prior, observed[start : start + _BATCH], sd))
+                for number, (row, size, fit, temperature) in enumerate(
+                    _compared(prior, observed[start : start + _BATCH], sd)
+                )
             ]
             for job in jobs:
                 yield job.result()
@@ -227,27 +230,29 @@ def posteriors(
 
 def _compared(
     prior: Callable[[int], tuple[Walker, Bank]], observed: np.ndarray, sd: np.ndarray
-) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
-    """Each recording with the size of the bank that its noise needs, and its fit to that bank."""
+) -> Iterator[tuple[np.ndarray, int, np.ndarray, float]]:
+    """Each recording with the size of the bank that its noise needs, its fit to that bank, and its temperature."""
     small, large = BANK_SIZES
     bank = prior(small)[1]
     fits = list(bank.log_fit(observed, sd))
-    noisy = [i for i, fit in enumerate(fits) if bank.temperature(fit, SHARE * len(bank)) < _SMALL_NOISE]
+    temperatures = [bank.temperature(fit, SHARE * len(bank)) for fit in fits]
+    noisy = [i for i, temperature in enumerate(temperatures) if temperature < _SMALL_NOISE]
     if noisy:
-        for i, fit in zip(noisy, prior(large)[1].log_fit(observed[noisy], sd), strict=True):
-            fits[i] = fit
-    for i, (row, fit) in enumerate(zip(observed, fits, strict=True)):
-        yield row, large if i in noisy else small, fit
+        bank = prior(large)[1]
+        for i, fit in zip(noisy, bank.log_fit(observed[noisy], sd), strict=True):
+            fits[i], temperatures[i] = fit, bank.temperature(fit, SHARE * len(bank))
+    for i, (row, fit, temperature) in enumerate(zip(observed, fits, temperatures, strict=True)):
+        yield row, large if i in noisy else small, fit, temperature
 
 
 def _one(
-    walker: Walker, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, draws: int,
-    generator: np.random.Generator, guide: Callable[[Walker, Bank, np.ndarray], np.ndarray] | None,
+    walker: Walker, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
+    draws: int, generator: np.random.Generator, guide: Callable[[Walker, Bank, np.ndarray], np.ndarray] | None,
 ) -> Posterior:  # fmt: skip
     found = None
     if guide is not None:
         starts = functools.partial(guide, walker, bank)
-        found = sample_from(walker, bank, observed, sd, log_fit, starts, draws, generator)
+        found = sample_from(walker, bank, observed, sd, log_fit, temperature, starts, draws, generator)
     if found is None:
         found = sample(walker, bank, observed, sd, log_fit, draws, generator)
     best = {name: float(column[0]) for name, column in walker.values(found.best[None]).items()}
