@@ -86,7 +86,7 @@ class Coordinates:
 
     @functools.cached_property
     def parameters(self) -> tuple[str, ...]:
-        """Names of the quantities that a density is about, in SI units: mass and stiffnesses instead of their ratios."""
+        """Names of the quantities that a density is about: mass and stiffnesses instead of their ratios."""
         others = [name for name in self.names if name not in map(ratio_name, self.ratios)]
         return ("mass", *self.ratios, *others) if self.completed else self.names
 

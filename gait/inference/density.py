@@ -1,8 +1,8 @@
 """Density of an exact posterior at given subject parameters, over all circumstances of the walk.
 
-By Bayes' rule p(subject | recording) = p(subject) p(recording | subject) / p(recording). The numerator is the evidence of
-a model whose only unknowns are the circumstances: it is found as that of the whole posterior is, from descents that begin
-at draws of the posterior near the subject.
+By Bayes' rule p(subject | recording) = p(subject) p(recording | subject) / p(recording). The numerator is the evidence
+of a model whose only unknowns are the circumstances: it is found as that of the whole posterior is, from descents that
+begin at draws of the posterior near the subject.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ class NetworkAnswers:
     def moments(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Means and variances of quantities, shape [n, names] both.
 
-        They are averages over a Sobol sequence, the same for all recordings. Mass and stiffnesses are averaged given the
-        ratios, exactly, where these are all that is known.
+        They are averages over a Sobol sequence, the same for all recordings. Mass and stiffnesses are averaged given
+        the ratios, exactly, where these are all that is known.
         """
         means, variances = np.empty((len(self), len(names))), np.empty((len(self), len(names)))
         for first in range(0, len(self), _ROWS):

@@ -22,7 +22,7 @@ from gait.inference.ratio import ratio_name
 from gait.inference.rounds import SHARE
 from gait.inference.walker import Walker
 from gait.inference.weighted import WeightedDraws
-from gait.parameters import QUANTITIES, named
+from gait.parameters import QUANTITIES, named, subject_of
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 
@@ -69,6 +69,16 @@ class Posterior(WeightedDraws):
     _observed: np.ndarray = dataclasses.field(repr=False)
     _sd: np.ndarray = dataclasses.field(repr=False)
 
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """Names of the subject parameters that `log_prob` is about."""
+        return tuple(name for name in subject_of(self._walker.model.unknowns) if name not in self._walker.known)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the recording tells the size of mass and stiffness, and not only k/m."""
+        return self._walker.sized
+
     def log_prob(self, values: Mapping[str, ArrayLike], seed: int = 0) -> np.ndarray:
         """Logarithm of the density over the subject parameters, in SI units, see `gait.inference.density`.
 
@@ -86,7 +96,7 @@ class Posterior(WeightedDraws):
         return self.log_prob_with_error(values, seed)[0]
 
     def log_prob_with_error(self, values: Mapping[str, ArrayLike], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithm of the density, see `log_prob`, with its standard errors, of the log evidence too; shape [p] both."""
+        """Logarithm of the density, see `log_prob`, and its standard error, shape [p] both."""
         if not len(self.draws):
             raise InputError(f"There is no density where no walker fits. Received: {self.reason}")
         found = self._sample
