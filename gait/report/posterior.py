@@ -82,11 +82,26 @@ def _corner(axes: np.ndarray, names: list[str], example: Example, prior: Mapping
 
 def _span(example: Example, name: str, prior: np.ndarray) -> tuple[float, float]:
     """The network's draws with a margin, but not more than the prior."""
-    low, high = np.quantile(example.network[name], (0.002, 0.998))
+    ends = [np.quantile(example.network[name], (0.002, 0.998))]
+    if example.refined is not None:
+        ends.append(_drawn(example.refined, name)[[0, -1]])
+    low, high = float(np.min(ends)), float(np.max(ends))
     truth, margin = example.truth[name], 0.3 * (high - low)
     low, high = min(low, truth) - margin, max(high, truth) + margin
     edge = 0.03 * (prior.max() - prior.min())
     return float(max(low, prior.min() - edge)), float(min(high, prior.max() + edge))
+
+
+def _rows(refined: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Numbers of draws in proportion to their weights, shape [dots]."""
+    weights = np.cumsum(refined["weights"])
+    rows = np.searchsorted(weights, (np.arange(_DOTS) + 0.5) / _DOTS * weights[-1])
+    return np.minimum(rows, len(weights) - 1)
+
+
+def _drawn(refined: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Draws of one weight, in ascending order, shape [dots]."""
+    return np.sort(refined[name][_rows(refined)])
 
 
 def _marginal(axis: Axes, name: str, example: Example, prior: np.ndarray, span: tuple[float, float]) -> None:
@@ -104,9 +119,7 @@ def _marginal(axis: Axes, name: str, example: Example, prior: np.ndarray, span: 
 def _cloud(axis: Axes, lower: str, upper: str, example: Example) -> None:
     axis.plot(example.network[lower][:_DOTS], example.network[upper][:_DOTS], ".", ms=1.5, color=NETWORK, alpha=0.4)
     if example.refined is not None:
-        weights = np.cumsum(example.refined["weights"])
-        rows = np.searchsorted(weights, (np.arange(_DOTS) + 0.5) / _DOTS * weights[-1])
-        rows = np.minimum(rows, len(weights) - 1)
+        rows = _rows(example.refined)
         axis.plot(example.refined[lower][rows], example.refined[upper][rows], ".", ms=1.5, color=BEST, alpha=0.4)
     axis.plot(example.truth[lower], example.truth[upper], "*", ms=8, color="black")
 

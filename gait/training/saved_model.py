@@ -28,6 +28,8 @@ _HEAD = (
     ("Dense", "factors_in_a_row", "linear"), ("Reshape", "factors", None),
 )  # fmt: skip
 """Kind, name and activation of the last layers of `gait.training.heads.mixture_in_logits`, in any order."""
+_OUTPUTS = ("log_weights", "means", "factors")
+"""Names of its outputs, and of the layers that they come from."""
 _WRITTEN = (
     ("keras.src.models.functional", "Functional"), ("keras", "Functional"), ("keras", "Sequential"),
     ("keras.layers", "InputLayer"), ("keras.layers", "Normalization"), ("keras.layers", "Dense"),
@@ -163,12 +165,13 @@ def _of_head(config: Any, inputs: int, outputs: int, components: int) -> list[tu
         first = [layer["config"]["batch_shape"] for layer in (layers[0], core[0])]
         units = {name: last[name]["units"] for name in widths}
         shapes = [last[name]["target_shape"] for name in ("means", "factors")]
+        wired = config["config"]["output_layers"] == {name: [name, 0, 0] for name in _OUTPUTS}
     except (KeyError, IndexError, TypeError) as error:
         raise _StrangeError("its layers are others") from error
     whitened = kinds == _WHITENED[:-1]
     if not (whitened or kinds == _MODEL[:-1]) or found != set(_HEAD) or inner != _hidden(len(core)):
         raise _StrangeError("its layers are others")
-    if whitened and not _whitens(body[2]["config"], inputs):
+    if not wired or (whitened and not _whitens(body[2]["config"], inputs)):
         raise _StrangeError("its layers are others")
     expected = [[components, outputs], [components, outputs * (outputs + 1) // 2]]
     if first != [[None, inputs]] * 2 or units != widths or shapes != expected or {*map(type, hidden)} != {int}:
