@@ -33,8 +33,9 @@ _MEMORY = 3  # rounds whose draws bear kernels
 _ROUNDS, _FAIR, _LONGER = 5, 0.25, 4
 _PILOT, _LEAST_PILOT = 0.15, 200  # draws of a first round as a part of all, and at least
 _PILOTS, _REPEATS = 5, 3  # most rounds of so many draws, and of all
-_FOR_MOMENTS, _FLATTEST = 12.0, 0.02  # effective draws for each coordinate, and the least power of weights
+_FOR_MOMENTS, _FLATTEST = 20.0, 0.02  # effective draws for each coordinate, and the least power of weights
 _PARTS, _SORTINGS = 4, 3  # of the draws around each mode, and how often they are sorted anew
+_ENOUGH = 0.1  # share of effective draws of the last round, so that no other way is tried
 _GOOD = 0.4, 0.55  # share of effective draws that is good enough: of neighbourhoods, of modes
 
 
@@ -222,7 +223,7 @@ def matched_rounds(
         full += not hot
         if full == _REPEATS or (full and rounds[-1].effective >= _GOOD[1] * count):
             break
-    return rounds if len(rounds[-1].log_weights) == count and rounds[-1].effective >= _FAIR * count else None
+    return rounds if full and rounds[-1].effective >= _ENOUGH * count else None
 
 
 def _tempered(log_weights: np.ndarray, enough: float) -> tuple[bool, np.ndarray]:
