@@ -31,7 +31,7 @@ _GLOBAL = 0.15  # share of the first proposal in all others
 _MATCHED = 0.6  # share of Gaussians with the moments of the draws around each mode
 _MEMORY = 3  # rounds whose draws bear kernels
 _ROUNDS, _FAIR, _LONGER = 5, 0.25, 4
-_PILOT, _LEAST_PILOT = 0.15, 200  # draws of a first round as a part of all, and at least
+_PILOT, _LEAST_PILOT, _FIRST = 0.2, 200, 0.06  # draws of a first round as a part of all, at least; and its share later
 _PILOTS, _REPEATS = 5, 3  # most rounds of so many draws, and of all
 _FOR_MOMENTS, _FLATTEST = 20.0, 0.02  # effective draws for each coordinate, and the least power of weights
 _PARTS, _SORTINGS = 4, 3  # of the draws around each mode, and how often they are sorted anew
@@ -215,10 +215,10 @@ def matched_rounds(
         modes = matched(first, coordinates, weights)
         if modes is None:
             return None
-        parts, shares = [modes, first], [1.0 - _GLOBAL, _GLOBAL]
+        parts, shares = [modes, first], [1.0 - _FIRST, _FIRST]
         if full:  # not one Gaussian: curved
             parts.insert(1, _split(modes, coordinates, weights, generator))
-            shares = [0.5 * shares[0], 0.5 * shares[0], _GLOBAL]
+            shares = [0.5 * shares[0], 0.5 * shares[0], _FIRST]
         rounds.append(Round.of(problem, Mixture(parts, shares), observed, sd, pilot if hot else count, generator))
         full += not hot
         if full == _REPEATS or (full and rounds[-1].effective >= _GOOD[1] * count):
