@@ -5,15 +5,19 @@ import pytest
 from scipy import special
 
 from gait.inference import posterior as module
+from gait.inference.bank import Bank
 from gait.inference.coordinates import Coordinates
+from gait.inference.importance import sample_from
 from gait.inference.mixture import GaussianMixtures
 from gait.inference.network_posterior import NetworkAnswers
 from gait.inference.posterior import posterior
 from gait.inference.refined import refined
+from gait.inference.rounds import SHARP
 from gait.parameters import NAMES, PAPER_PRIORS, named
 from gait.scenarios import scenario_of
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
+from tests.helpers.toys import Linear, discrepancies
 
 NOISE = {"x": 0.005, "y": 0.005}
 SCENARIO = scenario_of("three_parameter", noise=["x:0.005", "y:0.005"])
@@ -120,3 +124,37 @@ def test_the_density_of_mass_and_stiffness_is_that_of_their_ratio(plain):
 def test_a_density_without_a_subject_parameter_is_refused(plain):
     with pytest.raises(module.InputError, match="one over mass, stiffness, rest_length. Received: mass"):
         plain[0].log_prob({"mass": 70.0})
+
+
+@pytest.mark.parametrize("dimension", [2, 4])
+def test_a_guided_sample_of_a_linear_model_is_exact(dimension):
+    """Means, covariances and evidence in closed form; the guide knows nothing but the prior."""
+    problem, sd = Linear.random(dimension), np.full(6, 0.01)
+    bank = Bank.of(problem, 20_000, 0).weighted(problem)
+    truth = np.random.default_rng(1).standard_normal((1, dimension))
+    observed = problem.outputs(truth)[0] + sd * np.random.default_rng(2).standard_normal(6)
+    log_fit = bank.log_fit(observed[None], sd)[0]
+
+    def guide(log_weights):
+        return np.random.default_rng(3).standard_normal((64, dimension))
+
+    hot = 100.0 * SHARP
+    found = sample_from(problem, bank, observed, sd, log_fit, hot, guide, 2000, np.random.default_rng(4))
+    assert found.effective > 1000.0
+    assert "guided" in found.method
+    assert np.abs(discrepancies(found, problem.exact(observed, sd))).max() < 5.0
+    # Where noise is large, the bank is better than modes.
+    cold = sample_from(problem, bank, observed, sd, log_fit, 0.5 * SHARP, guide, 2000, np.random.default_rng(4))
+    assert cold is None
+
+
+def test_a_guide_to_nowhere_gives_no_sample():
+    """No walker fits the recording."""
+    problem, sd = Linear.random(2), np.full(6, 0.01)
+    bank = Bank.of(problem, 20_000, 0).weighted(problem)
+    observed = np.full(6, 50.0) * np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    log_fit = bank.log_fit(observed[None], sd)[0]
+    found = sample_from(
+        problem, bank, observed, sd, log_fit, 1e9, lambda weights: np.zeros((64, 2)), 500, np.random.default_rng(0)
+    )
+    assert found is None
