@@ -247,14 +247,12 @@ class FinishedRun:
             recordings: shape [n, inputs] as `predict` takes them, or [inputs] for a single one; with the noise of the
                 scenario.
             draws: number of draws.
-            refine: whether the engine makes the posteriors exact, beginning where the network says. Takes a tenth of a
-                second each, after some seconds for the first one.
+            refine: whether the engine makes the posteriors exact, beginning where the network says.
             seed: key of all random numbers.
 
         Returns:
-            One result for a single recording, else a list. `NetworkPosterior`, or with `refine` `Posterior`, which has
-            weights, `ess`, `accepted` and `reason`, too. Both have `draws`, `weights`, `log_prob(values)`,
-            `mean(name)`, `sd(name)` and `quantile(name, q)`.
+            One result for a single recording, else a list: `NetworkPosterior`, or with `refine` `Posterior`. Both have
+            `draws`, `weights`, `log_prob(values)`, `mean(name)`, `sd(name)` and `quantile(name, q)`.
 
         Raises:
             InputError: if the run estimates numbers, the recordings have another shape, or a posterior without noise is
@@ -275,6 +273,12 @@ class FinishedRun:
             )
         single = np.ndim(recordings) == 1
         rows = self._checked(np.asarray(recordings)[None] if single else recordings)
+        if bad := int(np.count_nonzero(~np.isfinite(rows))):
+            raise InputError(
+                f"A recording has to be complete. Received: {bad} samples that are no numbers. Fill the gaps."
+            )
+        if not len(rows):
+            return []
         answers = self.answers(rows)
         found = list(self.refined(rows, answers, int(draws), seed)) if refine else answers.posteriors(int(draws), seed)
         return found[0] if single else found
@@ -298,11 +302,8 @@ class FinishedRun:
         from gait.inference.refined import refined  # only now: it loads the engine
         from gait.simulation.conditions import RecordingSettings
 
-        coordinates, head = self.config.posterior_coordinates, self.config.head
-        assert coordinates is not None
-        assert head is not None
-        settings = RecordingSettings(**head["recording"])
-        return refined(answers, recordings, self.scenario, coordinates.priors, settings, draws, seed)
+        settings = RecordingSettings(**(self.config.head or {})["recording"])
+        return refined(answers, recordings, self.scenario, answers.coordinates.priors, settings, draws, seed)
 
     def _checked(self, recordings: np.ndarray) -> np.ndarray:
         recordings = np.asarray(recordings, np.float32)

@@ -289,6 +289,9 @@ def test_bad_requests_get_a_sentence(trained, small_dataset, recordings, tmp_pat
     run = load_run(trained)
     with pytest.raises(InputError, match=r"takes an array of shape \[n, "):
         run.posterior(recordings[:, :5])
+    assert run.posterior(recordings[:0]) == []
+    with pytest.raises(InputError, match="has to be complete. Received: 2 samples that are no numbers"):
+        run.posterior(np.where(np.arange(recordings.shape[1]) < 2, np.nan, recordings[0]))
     with pytest.raises(InputError, match="draws is a whole number of at least 1. Received: draws=0"):
         run.posterior(recordings, draws=0)
     quick = {"epochs": 1, "batch_size": 100} | SMALL_NETWORK
