@@ -36,20 +36,23 @@ INSIDE = {
         "writing",
     ],
     "inference": [
-        "estimated_ratio", "ratio", "problem", "bank", "kernels", "rounds", "importance", "walking", "walker", "given",
-        "posterior",
+        "estimated_ratio", "ratio", "coordinates", "mixture", "problem", "bank", "kernels", "rounds", "importance",
+        "walking", "walker", "given", "weighted", "density", "posterior", "network_posterior", "refined",
     ],
     "limits": ["ceilings", "additional", "functions", "noisy_ceilings", "noise", "levels", "analysis", "design"],
-    "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "comparison"],
+    "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "posterior_scores", "comparison"],
     "report": [
-        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",
+        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "log_probability", "calibration",
+        "posterior", "recovery",
         "predictions", "comparison_text", "comparison",
     ],
     "training": [
-        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state",
+        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "heads", "state",
         "tensorboard", "fitting",
     ],
-    "evaluation": ["walk", "levels", "remedies", "before_training", "after_training", "predictions", "comparison"],
+    "evaluation": [
+        "walk", "levels", "remedies", "before_training", "posterior_run", "after_training", "predictions", "comparison",
+    ],
 }  # fmt: skip
 """Likewise within a folder."""
 LIBRARIES = {
@@ -57,7 +60,7 @@ LIBRARIES = {
     "keras": {"training"},
     "matplotlib": {"report"},
     "distributed": {"data/cluster.py"},
-    "tqdm": {"data", "identifiability/inputs.py", "limits/noise.py"},
+    "tqdm": {"data", "identifiability/inputs.py", "limits/noise.py", "evaluation/posterior_run.py"},
     "absl": {"scripting.py"},
     "lazy_loader": {"__init__.py", "data/__init__.py", "training/__init__.py"},
 }
