@@ -9,12 +9,10 @@
 
 With a scenario, writes identifiability.json, .md and .png into --out. With --run, writes report.md, metrics.json and
 .csv, predictions.csv and figures into the run's folder. In noise both tell what any estimator can reach from exact
-posteriors of fresh walkers: that takes minutes, with --quick seconds. With --compare, writes what several runs reached
-as one table: comparison.md, .csv and .png in --out. With --recording, says what is certain of a real walk and what the
-model adds: recording.md, .json, .png and steps.csv in --out; with --run also what a network makes of it. With
---predictions, tells if data or network limit any network's estimates: columns NAME and NAME_estimate for each target;
-all others are inputs.
-"""
+posteriors of fresh walkers: that takes minutes, with --quick seconds. With --compare, writes comparison.md, .csv and
+.png into --out. With --recording, says what is certain of a real walk and what the model adds: recording.md, .json,
+.png and steps.csv in --out; with --run also what a network makes of it. With --predictions, tells if data or network
+limit any network's estimates."""
 
 import functools
 
@@ -36,9 +34,7 @@ define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flag
 define_path("run", None, "Folder of a finished run, see train.py; by default runs/three_parameter.")
 define_path("predictions", None, "Table of any network's estimates, FILE.csv: columns NAME and NAME_estimate.")
 flags.DEFINE_list("compare", None, "Folders of evaluated runs for one table, as runs/a,runs/b or 'runs/*'.")
-define_path(
-    "recording", None, "Recording of a real walk, FILE.csv, .mot, .sto, .trc or .c3d; the next flags tell of it."
-)
+define_path("recording", None, "Recording of a real walk: .csv, .mot, .sto, .trc or .c3d. The next flags tell of it.")
 for name, kind, text in (*HINT_FLAGS, *SCENARIO_FLAGS):
     getattr(flags, f"DEFINE_{kind}")(name, None, text)
 define_path("data", None, "With --run, where its dataset has moved; with a scenario, dataset with the priors.")
@@ -58,16 +54,14 @@ def main():
     if (len(uses) > 1 and [*uses] != ["recording", "run"]) or any(name in received for name in idle):
         raise InputError(
             "A scenario is analysed before training. A run is evaluated after it, by its own scenario and in its own "
-            "folder. A table of estimates, or of runs, stands by itself, without a dataset. A recording of a real walk "
-            "may have a run beside it, and nothing else has a body mass or a window. "
+            "folder. Tables stand by themselves. A recording may have a run beside it, and only it has a mass or window. "
             f"Received: {' '.join(FLAGS[name].serialize() for name in received)}. Leave out one or the other."
         )
     result, out, follow = USES[use](**uses)
     print(result.summary())
     if out is not None:
         print(f"{printable(out)} holds {', '.join(result.files)}.")
-    if follow:
-        print(f"Next: {follow}")
+    print(f"Next: {follow}")
 
 
 def given(names):
@@ -80,16 +74,20 @@ def loaded(name):
 
 
 def options():
-    walkers = 0 if FLAGS.quick else FLAGS.walkers
-    return {"walkers": walkers, "seed": FLAGS.seed, "formats": FLAGS.figures, "progress": True}
+    return {
+        "walkers": 0 if FLAGS.quick else FLAGS.walkers,
+        "seed": FLAGS.seed,
+        "formats": FLAGS.figures,
+        "progress": True,
+    }
 
 
 def before_training(scenario):
     scenario = scenario_of(**scenario)
     data, out = FLAGS.data and files.as_path(FLAGS.data), files.as_path(FLAGS.out or f"runs/{scenario.name}")
     result = loaded("evaluate_scenario")(scenario, out, data=data, **options())
-    words = [f"--data={data}"] if data else []
-    return result, out, scripting.command("python", "train.py", *words, *scenario_flags(scenario), f"--out={out}")
+    words = [*([f"--data={data}"] if data else []), *scenario_flags(scenario), f"--out={out}"]
+    return result, out, scripting.command("python", "train.py", *words)
 
 
 def after_training(run=f"runs/{DEFAULT}"):
@@ -110,8 +108,12 @@ def recording(recording, run=None):
 
 
 def predictions(predictions):
-    out = FLAGS.out and files.as_path(FLAGS.out)  # limits.md and .json
-    return loaded("evaluate_predictions")(predictions, out, seed=FLAGS.seed), out, ""
+    out = FLAGS.out and files.as_path(FLAGS.out)
+    return (
+        loaded("evaluate_predictions")(predictions, out, seed=FLAGS.seed),
+        out,
+        "improve what limits it, judge again.",
+    )
 
 
 USES = {

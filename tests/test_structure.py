@@ -18,7 +18,7 @@ from tests.helpers.scripts import ROOT
 
 LADDER = [
     "errors", "parameters", "provenance", "streams", "scripting", "storage", "identifiability", "simulation",
-    "scenarios", "data", "inference", "limits", "diagnostics", "report", "training", "evaluation",
+    "scenarios", "data", "recordings", "inference", "limits", "diagnostics", "report", "training", "evaluation",
 ]  # fmt: skip
 """Lowest first: a module imports only what stands before it."""
 INSIDE = {
@@ -35,23 +35,32 @@ INSIDE = {
         "manifest", "estimate", "views", "records", "reading", "dataset", "watch", "shards", "audit", "cluster",
         "writing",
     ],
+    "recordings": [
+        "recording", "clock", "columns", "raw", "text", "hints", "pressure", "repairs", "c3d", "tables", "events",
+        "forces", "frame", "opensim", "assembly", "cycles", "checks", "feet", "integration", "walkway", "steps",
+        "reading",
+    ],
     "inference": [
         "estimated_ratio", "ratio", "coordinates", "mixture", "problem", "bank", "kernels", "rounds", "importance",
         "walking", "walker", "given", "weighted", "density", "posterior", "network_posterior", "refined",
+        "stride", "stride_search", "stride_posterior", "fit",
     ],
     "limits": ["ceilings", "additional", "functions", "noisy_ceilings", "noise", "levels", "analysis", "design"],
-    "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "posterior_scores", "comparison"],
+    "diagnostics": [
+        "verdicts", "intervals", "scores", "sampled", "calibration", "posterior_scores", "comparison", "walker_fit",
+    ],
     "report": [
         "style", "walk", "confusion", "design", "identifiability", "learning_curves", "log_probability", "calibration",
         "posterior", "recovery",
-        "predictions", "comparison_text", "comparison",
+        "predictions", "comparison_text", "comparison", "recording_text", "recording",
     ],
     "training": [
-        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "heads", "state",
+        "inputs", "settings", "saved_model", "run", "preprocessing", "distance", "feed", "network", "heads", "state",
         "tensorboard", "fitting",
     ],
     "evaluation": [
         "walk", "levels", "remedies", "before_training", "posterior_run", "after_training", "predictions", "comparison",
+        "network_of_recording", "recording",
     ],
 }  # fmt: skip
 """Likewise within a folder."""
@@ -62,7 +71,7 @@ LIBRARIES = {
     "distributed": {"data/cluster.py"},
     "tqdm": {"data", "identifiability/inputs.py", "limits/noise.py", "evaluation/posterior_run.py"},
     "absl": {"scripting.py"},
-    "lazy_loader": {"__init__.py", "data/__init__.py", "training/__init__.py"},
+    "lazy_loader": {"__init__.py", "data/__init__.py", "evaluation/__init__.py", "training/__init__.py"},
 }
 """Folders and modules that may use a library that loads slowly, or that not every user has."""
 WITHOUT_TENSORFLOW = [

@@ -38,7 +38,7 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class WalkerVerdict:
-    """What fits to path and force say together; made by `judge_fits`.
+    """Verdict on the walkers fitted to path and force; made by `judge_fits`.
 
     Attributes:
         spreads: what was fitted ("path", "force", "both") → parameter → its spread over the strides.
@@ -58,8 +58,7 @@ class WalkerVerdict:
         return bool(self.spreads) and not self.faults and not self.unchecked
 
     def uncertainty(self, name: str) -> tuple[float, str]:
-        """Largest of the standard deviations within and between strides and of half the difference between what was
-        fitted, and which of them it is.
+        """Tells the largest uncertainty, and which it is: within a stride, between strides, or between path and force.
 
         Args:
             name: "stiffness_to_mass" or "rest_length".

@@ -1,4 +1,4 @@
-"""What a network makes of a recorded walk, and how far that is from what it was trained on."""
+"""Estimates of a network for a recorded walk, and its distance from the walks of the training."""
 
 from __future__ import annotations
 

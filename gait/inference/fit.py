@@ -78,7 +78,7 @@ class StrideFit:
     walk: FittedWalk
 
     def sentences(self) -> list[str]:
-        """What the fit says, and where it is wrong, in plain words."""
+        """The fit and its faults in plain words."""
         found = [
             f"Fitted to the {'path and the force' if self.using == 'both' else self.using} from {self.begin:.2f} to "
             f"{self.end:.2f} s: k/m {self.stiffness_to_mass:.4g} ± {self.sd['stiffness_to_mass']:.2g} 1/s², rest "

@@ -78,8 +78,7 @@ class Stride:
         return {name: channels[name] for name in self.measured}
 
     def residuals(self, theta: np.ndarray, rule: TouchdownRule) -> np.ndarray:
-        """Differences from what was measured in units of the scales, shape [n, values]; NaN for who does not walk
-        on."""
+        """Differences from the recording in units of the scales, shape [n, values]; NaN where nobody walks on."""
         predicted = self.predicted(theta, rule)
         rows = []
         for name, values in self.measured.items():
@@ -90,7 +89,7 @@ class Stride:
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What the steps of a stride are like, measured or predicted; NaN where that is not known.
+    """Features of the steps of a stride, measured or predicted; NaN where they are not known.
 
     Attributes:
         step_time, double_support_time: s.

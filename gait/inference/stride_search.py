@@ -1,5 +1,4 @@
-"""The walker that follows a stride best: many candidates by timing, then Levenberg and Marquardt from the best of
-them."""
+"""Search for the walker that follows a stride best: candidates by timing, then Levenberg and Marquardt."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ _SMALLEST_GAIN = 1e-14  # of the sum of squares, in an iteration
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """What timing and height tell before anything is fitted.
+    """Timing and height of a stride before anything is fitted.
 
     Attributes:
         height, speed: of the centre of mass at the begin of the window, m and m/s.
@@ -108,7 +107,7 @@ def candidates(stride: Stride, start: Start, rule: TouchdownRule, generator: np.
 
 
 def start_offset(stride: Stride, y: np.ndarray) -> np.ndarray:
-    """What has to be added to heights y [n] at the begin of a window whose heights are known but for a constant."""
+    """Constant to add to heights y [n] at the begin of a window whose heights are known but for one."""
     known = stride.measured["y"][np.isfinite(stride.measured["y"])]
     return known[0] - y
 

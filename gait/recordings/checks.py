@@ -1,4 +1,4 @@
-"""What is no walk, or too little of one: refused with the reason."""
+"""Checks that a recording is a walk, and enough of one."""
 
 from __future__ import annotations
 

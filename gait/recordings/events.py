@@ -45,7 +45,7 @@ class Events:
 
     @property
     def sentence(self) -> str:
-        """What the steps were found from, and with which thresholds."""
+        """Tells what the steps were found from, and with which thresholds."""
         if self.feet:
             return (
                 f"Steps from {self.source}: a foot is on the ground above {THRESHOLD:g} N for at least "

@@ -1,4 +1,4 @@
-"""What a user can say of a recording, so that nothing has to be guessed."""
+"""Hints that a user can give on a recording, so that nothing has to be guessed."""
 
 from __future__ import annotations
 

@@ -55,8 +55,7 @@ def summary_lines(found: Steps) -> list[str]:
         row = f"{label:28}{mean:>10.4g}{_number(sd, 2):>9}{n:>5}  {UNITS[name]:14}"
         if sides and name in symmetry:
             row += (
-                "".join(f"{table[name].mean:>9.4g}" for table in sides.values())
-                + f"{100.0 * symmetry[name]:>9.1f} %"
+                "".join(f"{table[name].mean:>9.4g}" for table in sides.values()) + f"{100.0 * symmetry[name]:>9.1f} %"
             )
         lines.append(row.rstrip())
     return lines

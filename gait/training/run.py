@@ -236,7 +236,7 @@ class FinishedRun:
             return np.empty((0, len(self.targets)), np.float32)
         if self.config.head is not None:
             return self.answers(recordings).moments(self.targets)[0].astype(np.float32)
-        return self._model.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+        return self.network.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
 
     def posterior(
         self, recordings: np.ndarray, draws: int = 2000, refine: bool = False, seed: int = 0
@@ -274,9 +274,7 @@ class FinishedRun:
         single = np.ndim(recordings) == 1
         rows = self._checked(np.asarray(recordings)[None] if single else recordings)
         if bad := int(np.count_nonzero(~np.isfinite(rows))):
-            raise InputError(
-                f"A recording has to be complete. Received: {bad} samples that are no numbers. Fill the gaps."
-            )
+            raise InputError(f"A recording has to be complete. Received: {bad} samples that are no numbers.")
         if not len(rows):
             return []
         answers = self.answers(rows)
@@ -290,7 +288,7 @@ class FinishedRun:
 
         coordinates = self.config.posterior_coordinates
         assert coordinates is not None
-        found = self._model.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+        found = self.network.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
         mixtures = GaussianMixtures(*(found[name].astype(float) for name in ("log_weights", "means", "factors")))
         first = self.config.width - len(self.scenario.measured)
         given = {name: recordings[:, first + column].astype(float)
@@ -318,7 +316,8 @@ class FinishedRun:
         return recordings
 
     @functools.cached_property
-    def _model(self):
+    def network(self) -> Any:
+        """The `keras.Model` of the run, loaded at the first use; `InputError` if its file holds anything else."""
         with files.local_copy(self.run.model) as path:
             coordinates = self.config.posterior_coordinates
             if coordinates is None:
