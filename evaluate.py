@@ -4,7 +4,7 @@
     python evaluate.py --inputs=x,y,fy --targets=stiffness,rest_length --noise=x:0.005,y:0.005,fy:5
     python evaluate.py --run=runs/three_parameter
     python evaluate.py --compare='runs/*'
-    python evaluate.py --recording=walk.csv
+    python evaluate.py --recording=walk.csv --run=runs/three_parameter
     python evaluate.py --predictions=table.csv
 
 With a scenario, writes identifiability.json, .md and .png into --out. With --run, writes report.md, metrics.json and
@@ -54,14 +54,15 @@ def main():
     if (len(uses) > 1 and [*uses] != ["recording", "run"]) or any(name in received for name in idle):
         raise InputError(
             "A scenario is analysed before training. A run is evaluated after it, by its own scenario and in its own "
-            "folder. Tables stand by themselves. A recording may have a run beside it, and only it has a mass or window. "
+            "folder. A table stands by itself. A recording may have a run beside it, and only it has a mass or window. "
             f"Received: {' '.join(FLAGS[name].serialize() for name in received)}. Leave out one or the other."
         )
     result, out, follow = USES[use](**uses)
     print(result.summary())
     if out is not None:
         print(f"{printable(out)} holds {', '.join(result.files)}.")
-    print(f"Next: {follow}")
+    if follow:
+        print(f"Next: {follow}")
 
 
 def given(names):
@@ -74,12 +75,8 @@ def loaded(name):
 
 
 def options():
-    return {
-        "walkers": 0 if FLAGS.quick else FLAGS.walkers,
-        "seed": FLAGS.seed,
-        "formats": FLAGS.figures,
-        "progress": True,
-    }
+    walkers = 0 if FLAGS.quick else FLAGS.walkers
+    return {"walkers": walkers, "seed": FLAGS.seed, "formats": FLAGS.figures, "progress": True}
 
 
 def before_training(scenario):
@@ -109,11 +106,7 @@ def recording(recording, run=None):
 
 def predictions(predictions):
     out = FLAGS.out and files.as_path(FLAGS.out)
-    return (
-        loaded("evaluate_predictions")(predictions, out, seed=FLAGS.seed),
-        out,
-        "improve what limits it, judge again.",
-    )
+    return loaded("evaluate_predictions")(predictions, out, seed=FLAGS.seed), out, ""
 
 
 USES = {
