@@ -151,10 +151,11 @@ def fit(
         start = _start(stride, found, mass)
         optima = [each for one in ([rule] if rule is not None else _RULES) for each in best(stride, start, one)]
         optima.sort(key=lambda each: each.cost)
-        results = (_result(using, stride, each, own, start) for each in optima)
-        right = next((result for result in results if result.accepted), None)
         if optima:
-            fits.append(right or _result(using, stride, optima[0], own, start))
+            results = ((each, _result(using, stride, each, own, start)) for each in optima)
+            right = next((pair for pair in results if pair[1].accepted), None)
+            chosen, result = right or (optima[0], _result(using, stride, optima[0], own, start))
+            fits.append(dataclasses.replace(result, posterior_sd=_posterior_sd(stride, chosen, start)))
     return fits
 
 
@@ -289,7 +290,7 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
         mass=mass,
         stiffness=None if mass is None else mass * ratio,
         sd=_sd(stride, optimum, ~at_bound),
-        posterior_sd=_posterior_sd(stride, optimum, start),
+        posterior_sd={},
         residual={
             name: float(np.sqrt(np.nanmean((channels[name] - stride.measured[name]) ** 2))) for name in stride.measured
         },

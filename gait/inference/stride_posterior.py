@@ -11,6 +11,7 @@ from gait.inference.stride import Stride
 from gait.inference.stride_search import Optimum, Start, limits, scales_of
 
 _DRAWS, _ROUNDS = 3000, 3
+_NARROWEST = 1e-12  # of the largest variance
 _LEAST = 50.0  # effective draws from which moments are trusted
 _WIDER = 1.5  # of the covariance of residuals, at first
 
@@ -55,7 +56,10 @@ def stride_posterior(stride: Stride, optimum: Optimum, start: Start, noise: floa
     curvature += 1e-9 * np.trace(curvature) * np.eye(len(scale))
     centre, covariance = optimum.theta / scale, _WIDER * np.linalg.inv(curvature)
     for _ in range(_ROUNDS):
-        factor = np.linalg.cholesky(covariance + 1e-12 * np.trace(covariance) * np.eye(len(scale)))
+        variances, axes = np.linalg.eigh(0.5 * (covariance + covariance.T))
+        factor = axes * np.sqrt(np.maximum(variances, _NARROWEST * variances[-1]))  # rounding leaves it positive
+        factor = np.linalg.qr(factor.T, mode="r").T
+        factor *= np.sign(np.diag(factor))
         proposal = Mixture([Kernels(centre[None], factor[None], np.zeros(1))])
         draws = proposal.draw(_DRAWS, generator)
         theta = draws * scale

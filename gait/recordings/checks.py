@@ -11,6 +11,7 @@ from gait.recordings.recording import Recording
 
 _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
 _STILL = 0.01  # m that a standing person sways up and down
+_STEADY = 0.05  # of the weight, by which the force of a standing person varies
 _CLIMB = 0.03  # m of height in a stride
 _SLOWEST = 1.5  # s, the longest step of a walk
 
@@ -23,20 +24,16 @@ def check_walk(recording: Recording, events: Events) -> None:
     """
     _check_flight(recording, events)
     times = events.touchdown
-    if len(times) < 3:
-        moved = np.ptp(recording.channels["y"][np.isfinite(recording.channels["y"])]) if recording.has("y") else np.nan
-        still = recording.has("fy") and np.nanstd(recording.channels["fy"]) < 0.03 * np.nanmean(
-            recording.channels["fy"]
+    found = f"{recording.duration:.1f} s with {len(times)} touchdown{'s' * (len(times) != 1)}"
+    if _stands(recording):
+        raise InputError(
+            "Nobody walks in this recording: the person stands. A walk of at least one whole stride is needed. "
+            f"Received: {found} in the rhythm of its noise. Choose the walking part with --window."
         )
-        if moved < _STILL or still:
-            raise InputError(
-                "Nobody walks in this recording: the person stands. A walk of at least one whole stride is needed. "
-                f"Received: {recording.duration:.1f} s with {len(times)} touchdown{'s' * (len(times) != 1)}."
-            )
+    if len(times) < 3:
         raise InputError(
             "This recording holds less than one whole stride, from a touchdown to the next one of the same leg, with "
-            f"every foot on a plate. Received: {recording.duration:.2f} s with {len(times)} "
-            f"touchdown{'s' * (len(times) != 1)}. Use a longer one, or another --window."
+            f"every foot on a plate. Received: {found}. Use a longer one, or another --window."
         )
     pause = np.median(np.diff(times))
     if pause > _SLOWEST:
@@ -53,6 +50,14 @@ def check_walk(recording: Recording, events: Events) -> None:
             "more "
             "steps on plates, or without forces."
         )
+
+
+def _stands(recording: Recording) -> bool:
+    """Whether force or height stay as they are."""
+    if recording.has("fy"):
+        force = recording.channels["fy"]
+        return bool(np.nanstd(force) < _STEADY * np.nanmean(force))
+    return recording.has("y") and bool(np.nanmax(recording.channels["y"]) - np.nanmin(recording.channels["y"]) < _STILL)
 
 
 def whole_strides(recording: Recording, events: Events) -> np.ndarray:
