@@ -58,8 +58,8 @@ def stride_posterior(stride: Stride, optimum: Optimum, start: Start, noise: floa
     for _ in range(_ROUNDS):
         variances, axes = np.linalg.eigh(0.5 * (covariance + covariance.T))
         factor = axes * np.sqrt(np.maximum(variances, _NARROWEST * variances[-1]))  # rounding leaves it positive
-        factor = np.linalg.qr(factor.T, mode="r").T
-        factor *= np.sign(np.diag(factor))
+        _, upper = np.linalg.qr(factor.T)
+        factor = upper.T * np.sign(np.diag(upper))
         proposal = Mixture([Kernels(centre[None], factor[None], np.zeros(1))])
         draws = proposal.draw(_DRAWS, generator)
         theta = draws * scale

@@ -8,8 +8,11 @@ from gait.errors import InputError
 from gait.recordings import columns as naming
 from gait.recordings.columns import Meaning, meaning, point_of
 from gait.recordings.raw import BODY, Plate, Raw
+from gait.recordings.recording import GRAVITY
 from gait.recordings.tables import Table, stated_number
 
+HEAVIEST = 250.0
+"""Largest body mass that a file may state; a larger number is a weight in N, kg."""
 PELVIS = ("LASI", "RASI", "LPSI", "RPSI")
 _NO_NUMBERS = 'Column {name} holds texts instead of numbers, for example "{value}". Export it again as numbers.'
 
@@ -22,7 +25,8 @@ def from_table(table: Table) -> Raw:
     """
     meanings = [meaning(name) for name in table.names]
     raw = Raw(time=None, notes=list(table.notes))
-    unknown, found = [], {}
+    unknown: list[str] = []
+    found: dict[tuple, tuple[int, Meaning]] = {}
     for k, (name, meant) in enumerate(zip(table.names, meanings, strict=True)):
         values = table.columns[k]
         if not meant.quantity:
@@ -40,7 +44,7 @@ def from_table(table: Table) -> Raw:
         key = (meant.quantity, meant.of, meant.side, meant.axis)
         if key in found:
             other = found[key][0]
-            if not np.array_equal(table.columns[other], values, equal_nan=True):
+            if found[key][1].unit != meant.unit or not np.array_equal(table.columns[other], values, equal_nan=True):
                 raise InputError(
                     f"Columns {table.names[other]} and {name} both are the {_said(meant)}, with different numbers. "
                     "Remove or rename one of them."
@@ -54,15 +58,14 @@ def from_table(table: Table) -> Raw:
     if not found:
         raise InputError(
             "No column of the recording is understood. Columns are named like t_s, x_m, y_m (centre of mass), fx_N, "
-            "fy_N "
-            f"(ground reaction force), heel_right_x_m. Received: {', '.join(table.names[:12])}. Rename them."
+            f"fy_N (ground reaction force), heel_right_x_m. Received: {', '.join(table.names[:12])}. Rename them."
         )
     _fill(raw, table, found)
     _state(raw, table.stated)
     return raw
 
 
-def _fill(raw: Raw, table: Table, found: dict) -> None:
+def _fill(raw: Raw, table: Table, found: dict[tuple, tuple[int, Meaning]]) -> None:
     samples = len(table.columns[0])
     plates: dict[tuple[str, str | None], Plate] = {}
     units: dict[str, set[str | None]] = {"length": set(), "force": set(), "velocity": set()}
@@ -102,17 +105,12 @@ def _fill(raw: Raw, table: Table, found: dict) -> None:
                 plate.pressure[:, meant.axis] = values
     raw.plates = [plate for plate in plates.values() if np.isfinite(plate.force).any()]
     _say_sides(raw)
-    for kind in ("length", "force", "velocity"):
+    for kind, unit in (("length", "m"), ("force", "N"), ("velocity", "m/s")):
         stated = units[kind] - {None}
-        relative = stated & set(naming.RELATIVE_FORCE)
-        if relative and len(stated) > 1:
+        weights = stated & set(naming.RELATIVE_FORCE)
+        if weights and len(stated) > 1:
             raise InputError(f"Forces are in different units: {', '.join(sorted(map(str, stated)))}. Give all in N.")
-        value = (
-            None
-            if not stated
-            else (relative.pop() if relative else {"length": "m", "force": "N", "velocity": "m/s"}[kind])
-        )
-        setattr(raw, f"{kind}_unit", value)
+        setattr(raw, f"{kind}_unit", next(iter(weights)) if weights else unit if stated else None)
 
 
 def _say_sides(raw: Raw) -> None:
@@ -164,6 +162,11 @@ def _times(name: str, values: np.ndarray) -> np.ndarray:
 def _state(raw: Raw, stated: dict[str, str]) -> None:
     """Mass, rate and belt speed that comments or a header state."""
     mass = stated_number(stated, r"(body_?|subject_?)?(mass|weight)(_kg)?", "bodymass", "m_kg")
+    weight = stated_number(stated, r"(body_?|subject_?)?weight_n")
+    if weight or (mass and mass > HEAVIEST):
+        newtons = weight or mass or 0.0
+        mass = newtons / GRAVITY
+        raw.notes.append(f"The stated weight of {newtons:g} N was taken as a mass of {mass:.1f} kg.")
     raw.stated_mass = mass if mass and mass > 0 else raw.stated_mass
     rate = stated_number(stated, r"(sampling_?|sample_?|frame_?|data_?)?(rate|freq|frequency)(_hz)?", "fps", "fs", "hz")
     raw.rate = rate if rate and rate > 0 else raw.rate
@@ -231,10 +234,8 @@ def choose_body(raw: Raw, body: str | None, markers: dict[str, np.ndarray] | Non
         chosen = next(name for name in order if name in others)
         values = others[chosen]
     raw.points = {chosen: values, **heels}
-    if chosen != BODY:
-        raw.notes.append(
-            f"There is no centre of mass in the file: the {chosen} stands for it."
-            if BODY not in others
-            else f"As asked, {chosen} stands for the centre of mass."
-        )
+    if body is not None:
+        raw.notes.append(f"As asked, {chosen} stands for the centre of mass.")
+    elif chosen != BODY:
+        raw.notes.append(f"There is no centre of mass in the file: the {chosen} stands for it.")
     return chosen

@@ -12,6 +12,8 @@ from gait.recordings.columns import FORCE
 from gait.recordings.raw import Plate, Raw
 
 INSTALL = "pip install 'ezc3d>=1.7.2'"
+_MASS_GROUPS = ("PROCESSING", "SUBJECT", "SUBJECTS", "ANALYSIS")
+_MASS_NAMES = ("Bodymass", "BODYMASS", "BodyMass", "Mass", "MASS", "Weight", "WEIGHT")
 _MOMENT = {"nmm": 1e-3, "n.mm": 1e-3, "n*mm": 1e-3, "nm": 1.0, "n.m": 1.0, "n*m": 1.0, "knmm": 1.0}
 
 
@@ -45,24 +47,20 @@ def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
     parameters = content["parameters"]
     rate = _first(parameters, "POINT", "RATE") or float(content["header"]["points"]["frame_rate"])
     first = int(content["header"]["points"]["first_frame"])
-    points, notes = content["data"]["points"], []
+    points = content["data"]["points"]
+    notes: list[str] = []
     samples = points.shape[2]
     if not (rate and np.isfinite(rate) and rate > 0):
         raise InputError(f"The C3D file states no rate of its points. Received: {rate}. Export it again with one.")
     raw = Raw(time=(first + np.arange(samples)) / rate, rate=float(rate), named_up=2, notes=notes)
     units = _texts(parameters, "POINT", "UNITS")
     raw.length_unit = units[0].lower() if units and units[0] else None
-    mass = next(
-        (
-            _first(parameters, group, name)
-            for group in ("PROCESSING", "SUBJECT", "SUBJECTS", "ANALYSIS")
-            for name in ("Bodymass", "BODYMASS", "Mass", "MASS", "Weight", "WEIGHT")
-            if _first(parameters, group, name)
-        ),
-        None,
-    )
-    raw.stated_mass = mass if mass and mass > 0 else None
+    masses = [_first(parameters, group, name) or 0.0 for group in _MASS_GROUPS for name in _MASS_NAMES]
+    raw.stated_mass = next((mass for mass in masses if mass > 0), None)
     markers = _markers(content, parameters, samples)
+    claimed = int.from_bytes(data[8:10], "little") - int.from_bytes(data[6:8], "little") + 1
+    if data[512:513] and samples < claimed < 65535:
+        notes.append(f"The header says {claimed} frames and there are {samples}; the file may have been cut off.")
     analogs = content["data"]["analogs"][0]
     if analogs.size and (used := int(_first(parameters, "FORCE_PLATFORM", "USED") or 0)):
         analog_rate = _first(parameters, "ANALOG", "RATE") or rate
@@ -175,7 +173,7 @@ def _plate_of_type_2(parameters: Any, analogs: np.ndarray, k: int, scale: float)
     moment = moment - np.cross(origin, force)  # about the centre of the surface
     if not np.isfinite(force).any():
         raise ValueError("its channels hold no numbers")
-    return Plate(f"plate {k + 1}", None, force @ rotation.T, None, moment @ rotation.T, corners.mean(axis=0))
+    return Plate(f"plate {k + 1}", None, force @ rotation.T, None, moment @ rotation.T, *_surface(corners))
 
 
 def _plate_of_ezc3d(platform: Any, k: int, scale: float) -> Plate:
@@ -184,4 +182,11 @@ def _plate_of_ezc3d(platform: Any, k: int, scale: float) -> Plate:
     pressure = np.asarray(platform["center_of_pressure"], dtype=float).T * scale
     if force.ndim != 2 or not np.isfinite(force).any() or not np.any(force):
         raise ValueError("ezc3d finds no force on it")
-    return Plate(f"plate {k + 1}", None, force, pressure)
+    corners = np.asarray(platform["corners"], dtype=float).T * scale
+    return Plate(f"plate {k + 1}", None, force, pressure, None, *_surface(corners))
+
+
+def _surface(corners: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre of a plate and the distance from there to its farthest corner, m."""
+    centre = corners.mean(axis=0)
+    return centre, float(np.linalg.norm(corners - centre, axis=1).max())

@@ -35,6 +35,15 @@ class Clock:
     holes: tuple[tuple[float, float], ...] = ()
 
     @property
+    def empty(self) -> np.ndarray:
+        """Whether a sample lies in a hole, shape [samples]."""
+        if self.rows is not None:
+            return self.rows < 0
+        assert self.stamps is not None
+        after = np.clip(np.searchsorted(self.stamps, self.times - 1e-9), 1, len(self.stamps) - 1)
+        return self.stamps[after] - self.stamps[after - 1] > 2.5 / self.rate
+
+    @property
     def times(self) -> np.ndarray:
         """Times of the samples as the file counts, s."""
         return self.begin + np.arange(self.samples) / self.rate
@@ -84,6 +93,31 @@ def interpolated(stamps: np.ndarray, values: np.ndarray, times: np.ndarray, long
     return result.reshape(len(times), *values.shape[1:])
 
 
+def recorded_rows(values: np.ndarray) -> np.ndarray | None:
+    """Rows at which a slower channel was recorded, where the rows between are empty or repeat its values.
+
+    Args:
+        values: shape [rows, columns].
+
+    Returns:
+        Numbers of rows; None where a channel is as fast as its rows.
+    """
+    good = np.flatnonzero(np.isfinite(values).any(axis=1))
+    if good.size < 10:
+        return None
+    steps = np.diff(good)
+    every = int(np.median(steps))
+    if every >= 2:
+        return good if np.mean(np.abs(steps - every) <= 1) > 0.8 else None
+    widest = int(np.argmax(np.nan_to_num(np.ptp(np.nan_to_num(values[good]), axis=0))))
+    changes = good[1:][np.diff(values[good, widest]) != 0]
+    if not 10 <= changes.size <= 0.6 * good.size:
+        return None
+    steps = np.diff(changes)
+    every = int(np.median(steps))
+    return changes if every >= 2 and np.mean(np.abs(steps - every) <= 1) > 0.9 else None
+
+
 def understand_times(
     stamps: np.ndarray | None, rows: int, unit: float | None, rate: float | None, notes: list[str], what: str = ""
 ) -> Clock:  # fmt: skip
@@ -106,8 +140,7 @@ def understand_times(
         if rate is None:
             raise InputError(
                 "The recording has no column of times, for example t_s, and states no rate. Say how many samples a "
-                "second "
-                "there are: rate=100 for 100 Hz."
+                "second there are: rate=100 for 100 Hz."
             )
         notes.append(f"There is no column of times: {rate:g} Hz as stated.")
         return Clock(0.0, rate, rows, np.arange(rows))
@@ -127,8 +160,8 @@ def understand_times(
     clock = _jittered(t, kept, notes) if fit is None else _on_grid(t, kept, fit, decimals, notes)
     if not SLOWEST <= clock.rate <= FASTEST:
         raise InputError(
-            f"A walk is recorded {SLOWEST:g} to {FASTEST:g} times a second. Received: {clock.rate:.4g} Hz by the times "
-            "of the "
+            f"A walk is recorded {SLOWEST:g} to {FASTEST:g} times a second. Received: {clock.rate:.4g} Hz by the "
+            "times of the "
             "file. If they are in another unit, say so: units={'time': 'ms'}."
         )
     if rate and abs(clock.rate - rate) > 0.01 * rate:
@@ -150,9 +183,9 @@ def _in_order(stamps: np.ndarray, kept: np.ndarray, notes: list[str]) -> np.ndar
         return kept[::-1]
     order = kept[np.argsort(stamps[kept], kind="stable")]
     sorted_steps = np.diff(stamps[order])
-    typical = np.median(np.abs(steps))
-    if (sorted_steps > 0.3 * typical).all() and sorted_steps.max() < 20 * typical:
-        notes.append(f"{len(back)} rows were not in order of time; they were sorted.")
+    typical = np.median(sorted_steps)
+    if (sorted_steps > 0.3 * typical).all():
+        notes.append(f"Rows were not in order of time ({len(back)} times run backwards); they were sorted.")
         return order
     raise InputError(
         f"Times run backwards, as if a second recording began: {stamps[kept][back[0] + 1]:.6g} follows "
@@ -183,8 +216,8 @@ def _seconds(stamps: np.ndarray, unit: float | None, rate: float | None, notes: 
             )
             return scale
     raise InputError(
-        f"The unit of the times cannot be told: two rows are {mean:.4g} apart. Times are in s. Correct them, or say "
-        "the unit: "
+        f"The unit of the times cannot be told: two rows are {mean:.4g} apart, which is {1 / mean:.3g} Hz if it is "
+        f"in s; a walk is recorded at {SLOWEST:g} Hz at least. Record it faster, or say the unit: "
         "units={'time': 'ms'}."
     )
 
@@ -206,6 +239,8 @@ def _uniform(t: np.ndarray, quantum: float) -> tuple[float, float, np.ndarray] |
         typical = steps.mean()
     whole = steps[steps <= 2.6 * typical]
     interval = float(whole.mean())
+    exact = float(np.mean(np.abs(steps - typical) < 0.01 * typical)) > 0.9  # so rounding does not explain other steps
+    quantum = 0.0 if exact else quantum
     trials = [np.arange(len(t))] if steps.max() <= 2.6 * typical or quantum > 0.2 * interval else []
     numbers = np.concatenate([[0], np.cumsum(np.maximum(1, np.rint(steps / interval)))]).astype(np.int64)
     for number in (*trials, numbers):
@@ -246,8 +281,7 @@ def _on_grid(
     if missing.size > 0.5 * rows.size:
         raise InputError(
             f"More than half of the times are missing: {missing.size} of {rows.size} at {rate:.4g} Hz. Export the "
-            "whole "
-            "recording, or one without holes."
+            "whole recording, or one without holes."
         )
     return Clock(first, rate, rows.size, rows, holes=tuple(holes))
 
@@ -259,8 +293,7 @@ def _without_repeats(t: np.ndarray, kept: np.ndarray, notes: list[str]) -> tuple
     if repeated.size > 0.2 * t.size:
         raise InputError(
             f"{repeated.size} of {t.size} times stand twice. Times of a recording increase. Export it with more "
-            "decimals, or "
-            "without the column of times and with a stated rate."
+            "decimals, or without the column of times and with a stated rate."
         )
     notes.append(f"{repeated.size} row{'s' * (repeated.size > 1)} with the time of the row before left out.")
     stay = np.setdiff1d(np.arange(t.size), repeated)
@@ -275,8 +308,7 @@ def _jittered(t: np.ndarray, kept: np.ndarray, notes: list[str]) -> Clock:
     samples = int(np.floor((t[-1] - t[0]) * rate + 1e-6)) + 1
     notes.append(
         f"Times are not uniform (steps of {1000 * steps.min():.3g} to {1000 * steps.max():.3g} ms): values were "
-        "interpolated "
-        f"at {rate:g} Hz by their stamps."
+        f"interpolated at {rate:g} Hz by their stamps."
     )
     holes = [(float(t[k]), float(t[k + 1])) for k in np.flatnonzero(steps > 2.5 / rate)]
     return Clock(float(t[0]), rate, samples, None, t, kept, tuple(holes))

@@ -35,70 +35,24 @@ _UNITS = {*LENGTH, *FORCE, *RELATIVE_FORCE, *TIME, *VELOCITY}
 _SIDES = {"left": "left", "l": "left", "lt": "left", "lft": "left", "lhs": "left", "right": "right", "r": "right",
           "rt": "right", "rgt": "right", "rhs": "right"}  # fmt: skip
 _TOTAL = {"total", "tot", "sum", "both", "net", "all", "combined"}
-_AXES = {
-    "x": 0,
-    "y": 1,
-    "z": 2,
-    "tx": 0,
-    "ty": 1,
-    "tz": 2,
-    "forward": 0,
-    "ap": 0,
-    "anterior": 0,
-    "foreaft": 0,
-    "vertical": 1,
-    "vert": 1,
-    "up": 1,
-    "v": 1,
-    "height": 1,
-    "ml": 2,
-    "lateral": 2,
-    "sideways": 2,
-}
+_AXES = {"x": 0, "y": 1, "z": 2, "tx": 0, "ty": 1, "tz": 2, "forward": 0, "ap": 0, "anterior": 0, "foreaft": 0,
+         "vertical": 1, "vert": 1, "up": 1, "v": 1, "height": 1, "ml": 2, "lateral": 2, "sideways": 2}  # fmt: skip
 MEANT = {"forward", "ap", "anterior", "foreaft", "vertical", "vert", "up", "height", "ml", "lateral", "sideways"}
 """Words that say a direction and not the name of an axis of the file."""
 _CENTRE = {"com", "cm", "cog", "cg", "centreofmass", "centerofmass", "bodycom", "comass", "wholebody", "centermass"}
 _POINTS = {
-    "sacral": "sacral marker",
-    "sacrum": "sacral marker",
-    "sacr": "sacral marker",
-    "vsacral": "sacral marker",
+    "sacral": "sacral marker", "sacrum": "sacral marker", "sacr": "sacral marker", "vsacral": "sacral marker",
     "s2": "sacral marker",
-    "vsac": "sacral marker",
-    "pelvis": "pelvis",
-    "hip": "hip",
-    "trunk": "trunk",
-    "torso": "trunk",
-    "waist": "pelvis",
-}
+    "vsac": "sacral marker", "pelvis": "pelvis", "hip": "hip", "trunk": "trunk", "torso": "trunk", "waist": "pelvis",
+}  # fmt: skip
 _HEEL = {"heel", "hee", "calc", "calcn", "calcaneus", "cal", "hl"}
-_OTHER = {
-    "torque",
-    "moment",
-    "mx",
-    "my",
-    "mz",
-    "free",
-    "tz",
-    "acc",
-    "ax",
-    "ay",
-    "az",
-    "acceleration",
-    "marker",
-    "emg",
-    "angle",
-    "subtalar",
-    "knee",
-    "ankle",
-    "toe",
-    "frame",
-}
+_OTHER = {"torque", "moment", "mx", "my", "mz", "free", "tz", "acc", "ax", "ay", "az", "acceleration", "marker", "emg",
+          "angle", "subtalar", "knee", "ankle", "toe", "frame"}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Meaning:
-    """What the values of a column are.
+    """Quantity, owner, axis and unit of the values of a column.
 
     Attributes:
         quantity: "time", "frame", "point", "velocity", "force", "pressure", "moment", or "" where it is not known.
@@ -155,7 +109,7 @@ def _without_unit(name: str) -> tuple[str, str | None]:
 
 
 def _words(name: str) -> list[str]:
-    name = name.replace("%BW", "_bwpercent").replace("m/s", "mps")
+    name = re.sub(r"(?<![A-Za-z])kN(?![A-Za-z])", "kn", name).replace("%BW", "_bwpercent").replace("m/s", "mps")
     name = re.sub(
         r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])",
         "_",
@@ -185,23 +139,11 @@ def _words(name: str) -> list[str]:
 def _split(word: str) -> list[str]:
     """Parts of a word that joins several, such as "grfx", "comy", "rheex", "vgrf" or "fyl"."""
     for pattern in (
-        r"(com|cog|cg)(d?[xyz]|v[xyz])",
-        r"(cop)([xyz])",
-        r"(grf)([xyzv])",
-        r"(v)(grf)",
-        r"([lr])(heel?)",
-        r"([lr])(heel?)([xyz])",
-        r"([lr])(f[xyz])",
-        r"(f[xyz])([lr])",
-        r"(force)([xyz])",
-        r"(pos|position)([xyz])",
-        r"(vel|velocity)([xyz])",
-        r"([lr])(grf)([xyzv])?",
-        r"(heel)([xyz])",
-        r"(sacr|pelvis)([xyz])",
-        r"(plate|fp)([xyz])",
-        r"(f)(vert|ap|ml)",
-    ):
+        r"(com|cog|cg)(d?[xyz]|v[xyz])", r"(cop)([xyz])", r"(grf)([xyzv])", r"(v)(grf)", r"([lr])(heel?)",
+        r"([lr])(heel?)([xyz])", r"([lr])(f[xyz])", r"(f[xyz])([lr])", r"(force)([xyz])", r"(pos|position)([xyz])",
+        r"(vel|velocity)([xyz])", r"([lr])(grf)([xyzv])?", r"(heel)([xyz])", r"(sacr|pelvis)([xyz])",
+        r"(plate|fp)([xyz])", r"(f)(vert|ap|ml)",
+    ):  # fmt: skip
         if found := re.fullmatch(pattern, word):
             return [part for part in found.groups() if part]
     return [word]
@@ -266,6 +208,8 @@ def _meaning(words: list[str], unit: str | None) -> Meaning:
     heel = bag & _HEEL
     if heel and side in ("left", "right") and axis is not None:
         return Meaning("point", f"heel {side}", axis, unit, meant=meant)
+    if unit in VELOCITY and axis is not None and not bag & _OTHER and side is None and not bag & _HEEL:
+        return Meaning("velocity", axis=axis, unit=unit, meant=meant)
     deviation = next((word for word in words if re.fullmatch(r"d[xyz]", word)), None)
     if deviation and bag & _CENTRE:
         return Meaning("point", "centre of mass", "xyz".index(deviation[1]), unit, deviation=True)
@@ -295,7 +239,7 @@ def _axis(words: list[str]) -> tuple[int | None, bool]:
 
 
 def point_of(name: str) -> str | None:
-    """What a marker of a motion capture stands for; None where that is not known.
+    """Finds the point that a marker of a motion capture stands for; None where that is not known.
 
     Args:
         name: of the marker, for example "V.Sacral", "RHEE", "subject:LASI" or "CentreOfMass".

@@ -91,8 +91,8 @@ def _first_side(
     feet: list[Plate], contacts: list[Contact], turns: list[int], points: dict[str, np.ndarray]
 ) -> tuple[str, str] | None:  # fmt: skip
     """Side of the first foot and what tells it; None where nothing does."""
-    heels = [points.get(HEELS[side]) for side in SIDES]
-    if heels[0] is not None and heels[1] is not None:
+    both = [points[HEELS[side]] for side in SIDES if HEELS[side] in points]
+    if len(both) == 2:
         votes = 0
         for contact, turn in zip(contacts, turns, strict=True):
             part = slice(
@@ -100,12 +100,9 @@ def _first_side(
             )
             pressure = feet[turn].pressure
             if pressure is not None and np.isfinite(pressure[part][:, 0]).any():
-                away = [
-                    np.linalg.norm(np.nan_to_num((heel - pressure)[part][:, [0, 2]], nan=np.nan), axis=1)
-                    for heel in heels
-                ]
+                away = [np.linalg.norm((heel - pressure)[part][:, [0, 2]], axis=1) for heel in both]
             else:
-                away = [heel[part][:, 1] for heel in heels]
+                away = [heel[part][:, 1] for heel in both]
             left, right = (np.nanmean(one) if np.isfinite(one).any() else np.nan for one in away)
             if np.isfinite(left) and np.isfinite(right) and left != right:
                 votes += 1 if (left < right) == (turn == 0) else -1
@@ -150,13 +147,9 @@ def pressure_speed(plate: Plate, rate: float) -> float:
 
 
 def belt_of(
-    heels: dict[str, np.ndarray],
-    feet: dict[str, Plate],
-    body_speed: float | None,
-    steps: bool,
-    rate: float,
+    heels: dict[str, np.ndarray], feet: dict[str, Plate], body_speed: float | None, steps: bool, rate: float,
     notes: list[str],
-) -> float | None:
+) -> float | None:  # fmt: skip
     """Speed of the ground backwards: 0 over ground, None on a treadmill whose speed is not known.
 
     A heel marker on the ground moves with the belt. The centre of pressure moves forward under a foot, too, so that it
@@ -179,39 +172,33 @@ def belt_of(
         if len(speeds) == 2 and abs(speeds[0] - speeds[1]) > 0.08 * max(speeds):
             notes.append(
                 f"The heels on the ground move back at {speeds[0]:.3f} and {speeds[1]:.3f} m/s "
-                f"({' and '.join(measured)}): the belts "
-                "run at different speeds, or a marker is loose. The way over the ground is not known; state the belt "
-                "speed "
-                "(--belt_speed)."
+                f"({' and '.join(measured)}): the belts run at different speeds, or a marker is loose. The way over "
+                "the ground is not known; state the belt speed (--belt_speed)."
             )
             return None
         belt = float(np.mean(speeds))
         spread = max(spread for _, spread, _ in measured.values())
         if spread > 0.25 * belt:
             notes.append(
-                f"The walk is on a treadmill: the heels on the ground move back at {belt:.2f} ± {spread:.2f} m/s, too "
-                "unevenly for "
-                "a speed of the belt. State it (--belt_speed)."
+                f"The walk is on a treadmill: the heels on the ground move back at {belt:.2f} ± {spread:.2f} m/s, "
+                "too unevenly for a speed of the belt. State it (--belt_speed)."
             )
             return None
         notes.append(
             f"The walk is on a treadmill: the heels on the ground move back at {belt:.3f} ± {spread:.3f} m/s, which "
-            "was taken as "
-            "the speed of the belt and added."
+            "was taken as the speed of the belt and added."
         )
         return belt
     by_pressure = [speed for speed in (pressure_speed(foot, rate) for foot in feet.values()) if np.isfinite(speed)]
     sliding = bool(by_pressure) and float(np.median(by_pressure)) < -SLIDING
     if sliding or (body_speed is not None and abs(body_speed) < 0.25 and steps):
         seen = (
-            f"the centre of pressure moves back at {-np.median(by_pressure):.2f} m/s in stance, less than the belt by "
-            "what it moves "
-            "forward under a foot" if sliding else "the body stays in place while it takes steps"
+            f"the centre of pressure moves back at {-np.median(by_pressure):.2f} m/s in stance, less than the belt "
+            "by what it moves forward under a foot" if sliding else "the body stays in place while it takes steps"
         )  # fmt: skip
         notes.append(
-            f"The walk is on a treadmill ({seen}), and its speed is not known: there is no way, speed or step length. "
-            "State the "
-            "belt speed (--belt_speed)."
+            f"The walk is on a treadmill ({seen}), and its speed is not known: there is no way, speed or step "
+            "length. State the belt speed (--belt_speed)."
         )
         return None
     return 0.0

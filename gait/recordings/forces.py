@@ -46,8 +46,8 @@ def clear_levels(plate: Plate, axis: int, rate: float, notes: list[str]) -> None
     shown = abs(level) >= _SMALLEST_OFFSET
     if drift is not None:
         notes.append(
-            f"Unloaded, {_of(plate)} drifts from {drift.min():.1f} to {drift.max():.1f} N; what it read in each swing "
-            "was removed."
+            f"Unloaded, {_of(plate)} drifts from {drift.min():.1f} to {drift.max():.1f} N; what it read in each "
+            "swing was removed."
         )
         force -= drift
     elif shown:
@@ -67,6 +67,10 @@ def clear_levels(plate: Plate, axis: int, rate: float, notes: list[str]) -> None
 
 def _of(plate: Plate) -> str:
     return f"the {plate.side} foot's force" if plate.side in ("left", "right") else plate.name
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _unloaded(force: np.ndarray, rate: float, total: bool) -> np.ndarray | None:
@@ -130,12 +134,15 @@ def turn_upwards(raw: Raw, up: np.ndarray) -> None:
         )
     elif down:
         raw.notes.append(
-            f"The force of {', '.join(_of(plate) for plate in down)} points down, unlike the others; it was turned."
+            f"{_capital(', '.join(_of(plate) for plate in down))} points down, unlike the others; it was turned."
         )
 
 
-def find_pressure(plate: Plate, up: np.ndarray) -> None:
-    """Centre of pressure from the moment about the centre of a plate; NaN where nobody stands on it."""
+def find_pressure(plate: Plate, up: np.ndarray, notes: list[str]) -> None:
+    """Centre of pressure from the moment about the centre of a plate; NaN where nobody stands on it.
+
+    Centres that are not on the plate are not used, with a note.
+    """
     loaded = (
         plate.force @ np.where(up == 0, 0.0, up)
         if np.isfinite(plate.force).all()
@@ -146,6 +153,11 @@ def find_pressure(plate: Plate, up: np.ndarray) -> None:
             plate.pressure = plate.centre + np.cross(up, plate.moment) / loaded[:, None]
     if plate.pressure is not None:
         plate.pressure = np.where((loaded > LOADED)[:, None], plate.pressure, np.nan)
+        if plate.centre is not None and plate.reach and (loaded > 5 * LOADED).any():
+            away = np.linalg.norm((plate.pressure - plate.centre)[loaded > 5 * LOADED], axis=1)
+            if np.mean(away > plate.reach + 0.1) > 0.2:
+                plate.pressure = None
+                notes.append(f"Centres of pressure of {_of(plate)} lie beside it; they were not used.")
 
 
 def say_clipped(raw: Raw, up: np.ndarray) -> None:
@@ -155,18 +167,25 @@ def say_clipped(raw: Raw, up: np.ndarray) -> None:
         force = plate.force[:, axis]
         if not np.isfinite(force).any():
             continue
-        high = np.nanmax(force)
+        high = float(np.nanmax(force))
         at = np.flatnonzero(force >= high - 1e-9 * abs(high))
         runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
-        long = [run for run in runs if run.size >= 4]
-        if high > 5 * LOADED and long:
+        steps = np.abs(np.diff(force[np.isfinite(force)]))
+        finest = float(steps[steps > 0].min()) if (steps > 0).any() else np.inf
+        long = [run for run in runs if run.size >= 4 and _drop(force, run) > 3 * finest]
+        if high > 5 * LOADED and long and at.size < 0.4 * force.size:
             cut = np.concatenate(long)
             plate.force[cut] = np.nan
             raw.notes.append(
-                f"{_of(plate)[0].upper()}{_of(plate)[1:]} stays at its largest value of {high:.0f} N for {cut.size} "
-                "samples, as "
+                f"{_capital(_of(plate))} stays at its largest value of {high:.0f} N for {cut.size} samples, as "
                 "of an overloaded plate; missing there, so that the mass of these strides is not known."
             )
+
+
+def _drop(force: np.ndarray, run: np.ndarray) -> float:
+    """How far a force falls from one sample to the next at both ends of a run; rounded peaks fall by one digit."""
+    falls = [abs(force[k] - force[j]) for k, j in ((run[0], run[0] - 1), (run[-1], run[-1] + 1)) if 0 <= j < force.size]
+    return float(np.nanmin(falls)) if np.isfinite(falls).any() else 0.0
 
 
 def compare_total(raw: Raw, axis: int) -> None:

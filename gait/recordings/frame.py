@@ -67,17 +67,15 @@ def vertical(raw: Raw, stated: str | None) -> tuple[np.ndarray, np.ndarray]:
         up = axis_vector(stated, "up")
         if axis is not None and not up[axis]:
             raise InputError(
-                f"The mean force points along {NAMES[axis]}, so this axis is vertical. Received: up={stated}. Correct "
-                "it or leave "
-                "it out."
+                f"The mean force points along {NAMES[axis]}, so this axis is vertical. Received: up={stated}. "
+                "Correct it or leave it out."
             )
         return up, up
     if axis is None and by_points is None:
         if body_of(raw):
             raise InputError(
-                "Which axis is vertical cannot be told: there is no force, and no axis has the height of a body above "
-                "its heels. "
-                "Say it, for example up='z'."
+                "Which axis is vertical cannot be told: there is no force, and no axis has the height of a body "
+                "above its heels. Say it, for example up='z'."
             )
         axis = raw.named_up
     if by_points is None:
@@ -92,8 +90,8 @@ def vertical(raw: Raw, stated: str | None) -> tuple[np.ndarray, np.ndarray]:
             forces = points
         else:
             raw.notes.append(
-                f"Forces have their vertical along {NAMES[axis]} and positions along {said(points)[1]}; each was taken "
-                "as it is."
+                f"Forces have their vertical along {NAMES[axis]} and positions along {said(points)[1]}; each was "
+                "taken as it is."
             )
     if said(points) != "+y":
         raw.notes.append(f"Up is {said(points)} of the file.")
@@ -128,7 +126,7 @@ def _point_direction(raw: Raw) -> np.ndarray | None:
             axis = int(np.abs(above).argmax())
             return np.eye(3)[axis] * np.sign(above[axis])
     if len(there) < 3:
-        return np.eye(3)[raw.named_up if raw.named_up in there else 1 if 1 in there else there[-1]]
+        return np.eye(3)[next((axis for axis in (raw.named_up, 1, 2) if axis in there), raw.named_up)]
     if raw.deviation:
         return np.eye(3)[raw.named_up]
     level = np.abs(_mean(values))
@@ -198,8 +196,8 @@ def check_straight(values: np.ndarray, rate: float) -> None:
     if net < 0.93 * way or angle > _STRAIGHT:
         raise InputError(
             f"The walk turns: {way:.1f} m of way bring the body {net:.1f} m further, and its direction changes by "
-            f"{angle:.0f} "
-            "degrees. The walker of this model goes straight on. Choose a straight part, for example window=(2, 6)."
+            f"{angle:.0f} degrees. The walker of this model goes straight on. Choose a straight part, for example "
+            "window=(2, 6)."
         )
 
 

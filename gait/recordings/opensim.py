@@ -27,8 +27,7 @@ def read_storage(data: bytes) -> Table:
     if not ending:
         raise InputError(
             "The file has no line endheader, which ends the header of every .mot and .sto file. Export it again, or "
-            "save "
-            "it as .csv if it is a plain table."
+            "save it as .csv if it is a plain table."
         )
     stated = {}
     for line in text[: ending.start()].split("\n"):
@@ -128,8 +127,7 @@ def read_markers(data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
     if shorter or len(row) > width + 3 or (len(row) > width and any(row[width:])):
         raise InputError(
             f"The .trc file names {len(markers)} markers, which need {width} columns. Received: {given}. Correct the "
-            "line "
-            "of names, or export the file again."
+            "line of names, or export the file again."
         )
     decimal = "," if any("," in cell for cell in row) and "." not in lines[first] else "."
     names = ["Frame#", "Time", *(f"{marker} {axis}" for marker in markers for axis in "xyz")]
@@ -137,10 +135,10 @@ def read_markers(data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
     columns = columns_of(text, sum(len(line) + 1 for line in lines[:first]), names, separator, decimal, notes)
     points = {}
     for n, marker in enumerate(markers):
-        values = columns[2 + 3 * n : 5 + 3 * n]
-        if any(value.dtype == object for value in values):
+        three = columns[2 + 3 * n : 5 + 3 * n]
+        if any(axis.dtype == object for axis in three):
             raise InputError(f"The columns of marker {marker} hold texts instead of numbers. Export the file again.")
-        points[marker] = np.stack(values, axis=1)
+        points[marker] = np.stack(three, axis=1)
     rate = number(header.get("DataRate", ""), decimal)
     claimed = number(header.get("NumFrames", ""))
     if claimed is not None and np.isfinite(claimed) and claimed != len(columns[0]):

@@ -1,4 +1,4 @@
-"""What a file of a recorded walk holds, before axes, direction and sides are understood."""
+"""Contents of a file of a recorded walk, before axes, direction and sides are understood."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Plate:
         pressure: centre of pressure, shape [samples, 3], m, or None.
         moment: moment about `centre`, shape [samples, 3], N m, where the centre of pressure comes from it.
         centre: centre of the plate's surface, shape [3], m.
+        reach: distance from there to its corners, m.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Plate:
     pressure: np.ndarray | None = None
     moment: np.ndarray | None = None
     centre: np.ndarray | None = None
+    reach: float | None = None
 
 
 @dataclasses.dataclass(eq=False)

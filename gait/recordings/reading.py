@@ -12,7 +12,7 @@ from gait.errors import InputError
 from gait.recordings import repairs
 from gait.recordings.assembly import choose_body, choose_points, from_table
 from gait.recordings.c3d import read_c3d
-from gait.recordings.clock import interpolated, understand_times
+from gait.recordings.clock import interpolated, recorded_rows, understand_times
 from gait.recordings.columns import LENGTH, TIME
 from gait.recordings.forces import clear_levels, compare_total, find_pressure, say_clipped, turn_upwards
 from gait.recordings.frame import vertical
@@ -23,6 +23,8 @@ from gait.recordings.tables import read_table
 from gait.recordings.text import contents
 from gait.recordings.walkway import Measured, over_ground
 
+Ticks = tuple[np.ndarray, float, np.ndarray]
+"""Times by the clock of the file, s; rate, Hz; whether the file has no row."""
 FORMATS = (".csv", ".txt", ".tsv", ".mot", ".sto", ".trc", ".c3d")
 
 
@@ -75,20 +77,21 @@ def read_recording(
     if not raw.points and not raw.plates and raw.velocity is None:
         raise InputError(
             f"The recording {path} has neither a centre of mass (or a marker near it), nor heels, nor forces. "
-            "Received: "
-            f"{' '.join(raw.notes)[:200] or 'nothing else'}. Name the marker that stands for the body, for example "
-            "body='PELVIS'."
+            f"Received: {' '.join(raw.notes)[:200] or 'nothing else'}. Name the marker that stands for the body, for "
+            "example body='PELVIS'."
         )
     clocks = _uniform(raw, stated, window)
     body_name = repairs.body_of(raw)
     repairs.clear_stand_ins(raw)
     repairs.clear_zeros(raw)
+    rates = _fill_slower(raw, clocks)
     points_up, forces_up = vertical(raw, up)
-    repairs.settle_lengths(raw, body_name, int(np.abs(points_up).argmax()), stated.get("length"))
+    repairs.settle_lengths(raw, body_name, points_up, stated.get("length"), body is not None)
     _prepare_forces(raw, forces_up, stated_mass, stated, clocks[-1][1])
     repairs.clear_spikes(raw, clocks[0][1])
     _name_gaps(raw, clocks)
     measured = _common(raw, clocks, points_up, forces_up, body_name)
+    measured.rates |= rates
     return over_ground(measured, stated_mass, belt_speed, forward)
 
 
@@ -99,9 +102,11 @@ def understood(recording: Recording) -> str:
         recording: see `read_recording`.
     """
     there = [recording.body] if recording.has("x") or recording.has("y") else []
-    there += (
-        ["force on each foot"] if recording.has("fy_left", "fy_right") else ["force"] if recording.has("fy") else []
-    )
+    feet = [side for side in ("left", "right") if recording.has(f"fy_{side}")]
+    if len(feet) == 1:
+        there.append(f"force on the {feet[0]} foot")
+    elif feet or recording.has("fy"):
+        there.append("force on each foot" if feet else "force")
     there += ["centres of pressure"] if recording.has("px_left") or recording.has("px_right") else []
     there += ["heels"] if recording.has("heel_x_left") or recording.has("heel_y_left") else []
     ground = (
@@ -144,7 +149,7 @@ def _raw(path: Path, body: str | None) -> Raw:
 
 def _uniform(
     raw: Raw, stated: dict[str, str], window: tuple[float, float] | None
-) -> list[tuple[np.ndarray, float]]:  # fmt: skip
+) -> list[Ticks]:  # fmt: skip
     """Brings all arrays to uniform times; returns times and rate of points and of forces, one where they share them."""
     unit = stated.get("time", raw.time_unit)
     seconds = None if unit is None else repairs.factor_of(unit, TIME, "time")
@@ -163,8 +168,7 @@ def _uniform(
             inside = _inside(times, window)
             if k == 0:
                 raw.notes.append(f"Read from {window[0]:g} to {window[1]:g} s of {times[0]:.4g} to {times[-1]:.4g} s.")
-        for first, last in clock.holes:
-            raw.notes.append(f"There are no rows{what} from {first:.4g} to {last:.4g} s; missing there.")
+        repairs.say_gaps(f"row{what}", times[inside], clock.empty[inside], raw.notes)
 
         def change(values: np.ndarray, clock=clock, inside=inside) -> np.ndarray:
             return clock.apply(values)[inside].astype(np.float64)
@@ -173,8 +177,35 @@ def _uniform(
             raw.map_points(change)
         if k == 1 or raw.one_clock:
             raw.map_plates(change)
-        clocks.append((times[inside], clock.rate))
+        clocks.append((times[inside], clock.rate, clock.empty[inside]))
     return clocks
+
+
+def _fill_slower(raw: Raw, clocks: list[Ticks]) -> dict[str, float]:
+    """Interpolates what stands in a table of faster rows; returns "points" or "forces" → own rate, Hz."""
+    if not raw.one_clock:
+        return {}
+    times, rate, _ = clocks[0]
+    slower: dict[str, float] = {}
+    total = repairs.total_of(raw.plates) if raw.plates else None
+    body = repairs.body_of(raw)
+    for kind, values, every in (("points", raw.points.get(body), raw.map_points), ("forces", total, raw.map_plates)):
+        rows = None if values is None else recorded_rows(values)
+        if rows is None:
+            continue
+        steps = np.diff(rows)
+        spacing = float(steps[np.abs(steps - np.median(steps)) <= 1].mean())
+        slower[kind] = rate / spacing
+
+        def filled(values: np.ndarray, rows=rows, spacing=spacing) -> np.ndarray:
+            return interpolated(times[rows], values[rows], times, 1.6 * spacing / rate)
+
+        every(filled)
+        raw.notes.append(
+            f"{'Positions' if kind == 'points' else 'Forces'} were recorded at {slower[kind]:.4g} Hz and brought to "
+            f"{rate:g} Hz by cubic interpolation, never across a gap."
+        )
+    return slower
 
 
 def _inside(times: np.ndarray, window: tuple[float, float]) -> slice:
@@ -188,9 +219,8 @@ def _inside(times: np.ndarray, window: tuple[float, float]) -> slice:
     at = np.flatnonzero((times >= begin - slack) & (times <= end + slack))
     if not begin < end or at.size < 10:
         raise InputError(
-            f"window is a first and a last time in s with at least ten samples between. Received: {begin:g} to {end:g} "
-            "s of a "
-            f"recording from {times[0]:.6g} to {times[-1]:.6g} s. Choose times within it."
+            f"window is a first and a last time in s with at least ten samples between. Received: {begin:g} to "
+            f"{end:g} s of a recording from {times[0]:.6g} to {times[-1]:.6g} s. Choose times within it."
         )
     return slice(int(at[0]), int(at[-1]) + 1)
 
@@ -217,38 +247,38 @@ def _prepare_forces(raw: Raw, up: np.ndarray, mass: float | None, stated: dict[s
     say_clipped(raw, up)
     compare_total(raw, axis)
     for plate in raw.plates:
-        find_pressure(plate, up)
+        find_pressure(plate, up, raw.notes)
 
 
-def _name_gaps(raw: Raw, clocks: list[tuple[np.ndarray, float]]) -> None:
+def _name_gaps(raw: Raw, clocks: list[Ticks]) -> None:
     for name, values in raw.points.items():
         there = np.isfinite(values).any(axis=0)
         if there.any():
-            repairs.say_gaps(name, clocks[0][0], ~np.isfinite(values[:, there]).all(axis=1), raw.notes)
+            repairs.say_gaps(name, clocks[0][0], ~np.isfinite(values[:, there]).all(axis=1) & ~clocks[0][2], raw.notes)
     if raw.plates:
         force = repairs.total_of(raw.plates)
         there = np.isfinite(force).any(axis=0)
         if there.any():
-            repairs.say_gaps("force", clocks[-1][0], ~np.isfinite(force[:, there]).all(axis=1), raw.notes)
+            missing = ~np.isfinite(force[:, there]).all(axis=1)
+            repairs.say_gaps("force", clocks[-1][0], missing & ~clocks[-1][2], raw.notes)
 
 
 def _common(
-    raw: Raw, clocks: list[tuple[np.ndarray, float]], points_up: np.ndarray, forces_up: np.ndarray, body: str
+    raw: Raw, clocks: list[Ticks], points_up: np.ndarray, forces_up: np.ndarray, body: str
 ) -> Measured:  # fmt: skip
     """All arrays at the times of the faster clock."""
-    times, rate = max(clocks, key=lambda clock: clock[1])
+    times, rate, _ = max(clocks, key=lambda clock: clock[1])
     rates: dict[str, float] = {}
     if len(clocks) == 2:
         which = 0 if clocks[0][1] < clocks[1][1] else 1
-        slow, slow_rate = clocks[which]
+        slow, slow_rate, _ = clocks[which]
         first, last = max(clocks[0][0][0], clocks[1][0][0]), min(clocks[0][0][-1], clocks[1][0][-1])
         slack = 1e-6 / rate
         inside = (times >= first - slack) & (times <= last + slack)
         if inside.sum() < 10:
             raise InputError(
                 f"Markers and forces share no time: {clocks[0][0][0]:.3f} to {clocks[0][0][-1]:.3f} s and "
-                f"{clocks[1][0][0]:.3f} to "
-                f"{clocks[1][0][-1]:.3f} s. Export them together."
+                f"{clocks[1][0][0]:.3f} to {clocks[1][0][-1]:.3f} s. Export them together."
             )
         fast = times[inside]
 

@@ -9,33 +9,14 @@ from gait.recordings.columns import FORCE, LENGTH, TIME
 from gait.recordings.raw import Plate, Raw
 from gait.recordings.recording import GRAVITY
 
-_SENTINELS = np.array(
-    [
-        s * v
-        for v in (
-            999,
-            9999,
-            99999,
-            999999,
-            9999999,
-            999.9,
-            9999.9,
-            9999.99,
-            99999.9,
-            1e10,
-            1e20,
-            1e30,
-            99.99,
-            88888,
-            888888,
-        )
-        for s in (1, -1)
-    ]
-)
+_SENTINELS = np.array([s * v for v in (999, 9999, 99999, 999999, 9999999, 999.9, 9999.9, 9999.99, 99999.9, 1e10, 1e20,
+                                       1e30, 99.99, 88888, 888888) for s in (1, -1)])  # fmt: skip
 HEIGHTS = (0.33, 1.45)
 """Heights of the centre of mass or of the pelvis of somebody who stands, m."""
 TRAVELS = (0.006, 0.2)
 """Vertical travel of the centre of mass of somebody who walks, m."""
+_FARTHEST = 60.0
+"""Farthest centre of pressure from the origin of a laboratory, m."""
 WEIGHTS = (100.0, 2500.0)
 """Weights of those who walk, N."""
 
@@ -124,9 +105,8 @@ def clear_spikes(raw: Raw, rate: float) -> None:
             values[away] = np.nan
             raw.points[name] = values
             raw.notes.append(
-                f"{int(away.sum())} position{'s' * (away.sum() > 1)} of the {name} jump{'s' * (away.sum() == 1)} by "
-                "more than "
-                f"{100 * limit:.0f} cm and back; missing there."
+                f"{int(away.sum())} position{'s' if away.sum() > 1 else ''} of the {name} "
+                f"jump{'s' if away.sum() == 1 else ''} by more than {100 * limit:.0f} cm and back; missing there."
             )
 
 
@@ -142,6 +122,7 @@ def say_gaps(what: str, times: np.ndarray, missing: np.ndarray, notes: list[str]
     gaps = gaps_of(times, missing)
     if not gaps or missing.all():
         return
+    what = f"{what[5:]} heel marker" if what.startswith("heel ") else what
     shown = [f"from {first:.4g} to {last:.4g} s" if last > first else f"at {first:.4g} s" for first, last in gaps[:4]]
     more = f" and in {len(gaps) - 4} more gaps" if len(gaps) > 4 else ""
     notes.append(f"There is no {what} {', '.join(shown)}{more} ({int(missing.sum())} of {missing.size} samples).")
@@ -186,45 +167,57 @@ def chosen_units(units: str | dict | None) -> dict[str, str]:
     return {kind: unit.lower() for kind, unit in units.items()}
 
 
-def settle_lengths(raw: Raw, body: str, up: int, stated: str | None) -> None:
+def settle_lengths(raw: Raw, body: str, up: np.ndarray, stated: str | None, named: bool) -> None:
     """Makes all positions metres, by what is stated and by orders of magnitude.
 
     Args:
         raw: changed in place, with its notes.
         body: name of the point that stands for the body; "" where there is none.
-        up: vertical axis.
+        up: upward direction, along an axis of the file.
         stated: unit that the user states.
+        named: whether the user has named the body, which may then be any part of it.
 
     Raises:
         InputError: if no unit gives a body of the size of a walker.
     """
     said = stated or raw.length_unit
     factor = 1.0 if said is None else factor_of(said, LENGTH, "length")
-    if body and stated is None:
-        heights = raw.points[body][:, up]
-        heights = heights[np.isfinite(heights)]
-        heels = [raw.points[name][:, up] for name in raw.points if name.startswith("heel")]
-        if heights.size:
-            floor = min((np.nanpercentile(heel, 2) for heel in heels if np.isfinite(heel).any()), default=0.0)
-            level, travel = abs(float(np.median(heights)) - floor), float(np.subtract(*np.percentile(heights, [98, 2])))
-            factor = _length_factor(raw, level, travel, factor, said)
+    axis = int(np.abs(up).argmax())
+    heights = raw.points[body][:, axis] * up[axis] if body else np.zeros(0)
+    heights = heights[np.isfinite(heights)]
+    heels = [raw.points[name][:, axis] * up[axis] for name in raw.points if name.startswith("heel")]
+    floor = float(min((np.nanpercentile(heel, 2) for heel in heels if np.isfinite(heel).any()), default=0.0))
+    if stated is None and heights.size:
+        middle = float(np.median(heights))
+        level, travel = (middle - floor if heels else abs(middle)), float(np.subtract(*np.percentile(heights, [98, 2])))
+        factor = _length_factor(raw, level, travel, factor, said, HEIGHTS[1] if not named else 2.2)
+    if heels and heights.size and not raw.deviation and not -0.05 <= floor * factor <= 0.15:
+        raw.points = {name: values - np.eye(3)[axis] * up[axis] * floor for name, values in raw.points.items()}
+        raw.notes.append(
+            f"Heights are counted from the lowest heel marker, which is at {floor * factor:.2f} m in the file."
+        )
     if factor != 1.0:
-        raw.map_points(lambda values: values * factor) if raw.velocity is None else _scale_points(raw, factor)
+        raw.points = {name: values * factor for name, values in raw.points.items()}
         if said in LENGTH and LENGTH[said] == factor:
             raw.notes.append(f"Positions were converted from {said}.")
     raw.length_unit = "m"
+    far = max((float(np.nanpercentile(np.abs(plate.pressure), 98)) for plate in raw.plates
+               if plate.pressure is not None and np.isfinite(plate.pressure).any()), default=0.0)  # fmt: skip
+    if far > _FARTHEST:
+        for plate in raw.plates:
+            plate.pressure = None if plate.pressure is None else plate.pressure * 1e-3
+        raw.notes.append(f"Centres of pressure are in mm: they would be {far:.0f} m away in m.")
+    if raw.velocity is not None and np.isfinite(raw.velocity).any() and np.nanmedian(np.abs(raw.velocity)) > 10:
+        raw.velocity = raw.velocity * 1e-3
+        raw.notes.append("Velocities are in mm/s: no walker has such velocities in m/s.")
 
 
-def _scale_points(raw: Raw, factor: float) -> None:
-    raw.points = {name: values * factor for name, values in raw.points.items()}
-
-
-def _length_factor(raw: Raw, level: float, travel: float, factor: float, said: str | None) -> float:
+def _length_factor(raw: Raw, level: float, travel: float, factor: float, said: str | None, highest: float) -> float:
     def fits(scale: float) -> bool:
         moves = travel * scale <= TRAVELS[1]
         return (
             moves
-            and (raw.deviation or HEIGHTS[0] <= level * scale <= HEIGHTS[1])
+            and (raw.deviation or HEIGHTS[0] <= level * scale <= highest)
             and (not raw.deviation or travel * scale >= TRAVELS[0])
         )
 
@@ -249,10 +242,9 @@ def _length_factor(raw: Raw, level: float, travel: float, factor: float, said: s
     if raw.deviation and travel * factor <= TRAVELS[1]:
         return factor
     raise InputError(
-        f"The unit of the positions cannot be told: as {said or 'm'} the body would be {measured} above the ground and "
-        "move "
-        f"{travel * factor:.3g} m up and down. A walker's centre of mass is {HEIGHTS[0]} to {HEIGHTS[1]} m high. Say "
-        "the unit, "
+        f"The unit of the positions cannot be told: as {said or 'm'} the body would be {measured} above the ground "
+        f"and move {travel * factor:.3g} m up and down. A walker's centre of mass is {HEIGHTS[0]} to {HEIGHTS[1]} m "
+        "high. Say the unit, "
         "for example units={'length': 'mm'}, or which axis is vertical, for example up='z'."
     )
 
@@ -297,9 +289,8 @@ def settle_forces(raw: Raw, vertical: np.ndarray, mass: float | None, stated: st
 def _weight_scale(unit: str, mass: float | None) -> float:
     if mass is None:
         raise InputError(
-            f"Forces are in units of the body ({unit}), which hide the mass. Forces in N need it: state the body mass, "
-            "for "
-            "example mass=72.6."
+            f"Forces are in units of the body ({unit}), which hide the mass. Forces in N need it: state the body "
+            "mass, for example mass=72.6."
         )
     return mass if unit == "n/kg" else mass * GRAVITY * (0.01 if unit == "%bw" else 1.0)
 
@@ -307,14 +298,9 @@ def _weight_scale(unit: str, mass: float | None) -> float:
 def _other_force(raw: Raw, mean: float, high: float, mass: float | None, said: str | None) -> float:
     stated_in = f", not in {said.upper()}" if said else ""
     if mass is not None:
-        for scale, unit in (
-            (1e3, "kN"),
-            (mass * GRAVITY, "body weights"),
-            (mass, "N/kg"),
-            (mass * GRAVITY / 100, "percent of body weight"),
-            (9.80665, "kgf"),
-            (4.4482216, "lbf"),
-        ):
+        for scale, unit in ((1e3, "kN"), (mass * GRAVITY, "body weights"), (mass, "N/kg"),
+                            (mass * GRAVITY / 100, "percent of body weight"),
+                            (9.80665, "kgf"), (4.4482216, "lbf")):  # fmt: skip
             if abs(mean * scale / (mass * GRAVITY) - 1) < 0.15:
                 raw.notes.append(
                     f"Forces are in {unit}{stated_in}: their mean of {mean:.3g} is a mass of {mass:g} kg then."
@@ -327,8 +313,8 @@ def _other_force(raw: Raw, mean: float, high: float, mass: float | None, said: s
         return 1e3
     raise InputError(
         f"The unit of the forces cannot be told: their mean while somebody stands on a plate is {mean:.3g}, which "
-        "would be "
-        f"{mean / GRAVITY:.3g} kg in N. It may be body weights, kN or N/kg. Say the unit and the mass, for example "
+        f"would be {mean / GRAVITY:.3g} kg in N. It may be body weights, kN or N/kg. Say the unit and the mass, for "
+        "example "
         "units={'force': 'kN'} or units={'force': 'BW'}, mass=72.6."
     )
 

@@ -15,32 +15,8 @@ _HEAD = 100_000
 _COMMENT = re.compile(r"\s*(#|%|//)\s?(.*)")
 _STATED = re.compile(r"\s*[\"']?([A-Za-z][\w /()\[\]-]*?)[\"']?\s*[:=,;\t]\s*[\"']?([^\"';,\t]+([.,]\d+)?[^\"';,\t]*)")
 _FIRST_ROWS = 12
-_UNIT_WORDS = {
-    "s",
-    "ms",
-    "m",
-    "mm",
-    "cm",
-    "n",
-    "kn",
-    "nm",
-    "nmm",
-    "n.m",
-    "m/s",
-    "mm/s",
-    "bw",
-    "%bw",
-    "deg",
-    "-",
-    "",
-    "hz",
-    "sec",
-    "frames",
-    "n/kg",
-    "n*m",
-    "v",
-    "us",
-}
+_UNIT_WORDS = {"s", "ms", "m", "mm", "cm", "n", "kn", "nm", "nmm", "n.m", "m/s", "mm/s", "bw", "%bw", "deg", "-", "",
+               "hz", "sec", "frames", "n/kg", "n*m", "v", "us"}  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -93,10 +69,18 @@ def read_table(data: bytes) -> Table:
     if names is None:
         names = _names_in_comment(lines, first, separator)
     if names is None:
+        before = [cells(text_line, separator) for text_line in lines[:first]]
+        texts = [row for row in before if len(row) > 1 and all(number(cell) is None for cell in row if cell)]
+        if texts:
+            raise InputError(
+                f"The recording names {len(texts[-1])} columns but its rows have "
+                f"{len(cells(lines[first], separator))} cells. Received: {_shown(lines[first])}. If its decimals are "
+                "commas, separate the columns by semicolons; else correct the names."
+            )
         raise InputError(
             "The recording has no line of column names, so that nobody can tell what its columns are. The first line "
-            f"before the numbers names them, for example t_s,x_m,y_m,fx_N,fy_N. Received: {_shown(lines[first])}. Add "
-            "one."
+            f"before the numbers names them, for example t_s,x_m,y_m,fx_N,fy_N. Received: {_shown(lines[first])}. "
+            "Add one."
         )
     begin = sum(len(line) + 1 for line in lines[:first])
     while len(names) > 1 and not names[-1]:
@@ -117,16 +101,17 @@ def _dialect(lines: list[str], directive: str | None) -> tuple[str, str, int]:
     for rank, separator in enumerate([directive] if directive else _SEPARATORS):
         split = [cells(line, separator) if line.strip() and not _COMMENT.match(line) else [] for line in lines[:400]]
         for decimal in (".", ","):
-            if decimal == separator:
+            if decimal == separator and not any('"' in line for line in lines[:400]):
                 continue
             if decimal == "," and not any("," in cell for row in split for cell in row):
                 continue
-            first = next((k for k, row in enumerate(split) if is_numbers(row, decimal)), None)
-            if first is None:
+            widths = [len(row) for row in split if is_numbers(row, decimal)]
+            if not widths:
                 continue
+            width = int(np.median(widths))
+            first = next(k for k, row in enumerate(split) if is_numbers(row, decimal) and abs(len(row) - width) <= 1)
             rows = [row for row in split[first:] if row][:60]
             good = sum(is_numbers(row, decimal) for row in rows)
-            width = int(np.median([len(row) for row in rows]))
             if width < 2 and any(s in lines[first] for s in ";\t"):
                 continue
             score = (good * 100 // len(rows) // 20, width, -rank)

@@ -11,37 +11,9 @@ import numpy as np
 
 from gait.errors import InputError, storage_reason
 
-MISSING = [
-    "",
-    "nan",
-    "NaN",
-    "NAN",
-    "NA",
-    "N/A",
-    "n/a",
-    "#N/A",
-    "null",
-    "NULL",
-    "None",
-    "none",
-    "-",
-    "--",
-    "?",
-    "inf",
-    "-inf",
-    "Inf",
-    "-Inf",
-    "missing",
-    "#DIV/0!",
-    "#NUM!",
-    "#VALUE!",
-    "#REF!",
-    "1.#QNAN",
-    "-1.#IND",
-    "-nan",
-    "-NaN",
-    ".",
-]
+MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "none", "-", "--", "?", "inf",
+           "-inf", "Inf", "-Inf", "missing", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "1.#QNAN", "-1.#IND", "-nan",
+           "-NaN", "."]  # fmt: skip
 """Cells that stand for no number."""
 _HEAD = 200_000
 _MOST_TEXT = 0.05
@@ -82,8 +54,7 @@ def decoded(data: bytes) -> tuple[str, str | None]:
         if b"\0" in data[:4000]:
             raise InputError(
                 "The recording is not a text file: it holds zero bytes. Recordings are read from .csv, .mot, .sto, "
-                ".trc "
-                "and .c3d files. Export it as one of these."
+                ".trc and .c3d files. Export it as one of these."
             )
         try:
             text = data.decode("utf-8-sig")
@@ -123,9 +94,10 @@ def number(cell: str, decimal: str = ".") -> float | None:
 
 
 def is_numbers(row: list[str], decimal: str) -> bool:
-    """Whether all cells of a row are numbers or missing, and one at least is a number."""
+    """Whether more than half of the cells of a row are numbers or missing, and one at least is a number."""
     values = [number(cell, decimal) for cell in row]
-    return bool(values) and None not in values and bool(np.isfinite(np.array(values, dtype=float)).any())
+    numbers = [value for value in values if value is not None]
+    return len(numbers) > len(values) / 2 and bool(np.isfinite(np.array(numbers)).any())
 
 
 def columns_of(
@@ -165,25 +137,16 @@ def columns_of(
         lines = re.sub(r"(?m)^\s*#.*\n?", "", lines)
     try:
         frame = pd.read_csv(
-            io.StringIO(lines),
-            sep=r"\s+" if separator == " " else separator,
-            header=None,
-            names=list(range(count + 1)),
-            index_col=False,
-            decimal=decimal,
-            na_values=MISSING,
-            keep_default_na=False,
-            skipinitialspace=True,
-            low_memory=False,
-            skip_blank_lines=True,
-        )
+            io.StringIO(lines), sep=r"\s+" if separator == " " else separator, header=None,
+            names=list(range(count + 1)), index_col=False, decimal=decimal, na_values=MISSING, keep_default_na=False,
+            skipinitialspace=True, low_memory=False, skip_blank_lines=True,
+        )  # fmt: skip
     except pd.errors.ParserError as error:
         found = re.search(r"Expected \d+ fields in line (\d+), saw (\d+)", str(error))
         where = f"Line {text[:begin].count(chr(10)) + int(found[1])} has {found[2]} cells" if found else str(error)
         raise InputError(
             f"Rows of the recording do not fit its {count} column names. Received: {where}. Decimal commas need "
-            "another "
-            "separator than a comma. Export it again with points or with semicolons between the columns."
+            "another separator than a comma. Export it again with points or with semicolons between the columns."
         ) from None
     if frame.iloc[:, count].notna().any():
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.recordings.feet import belt_of, feet_on
-from gait.recordings.forces import LOADED, Contact, complete, contacts_of
+from gait.recordings.forces import LOADED, complete, contacts_of
 from gait.recordings.frame import SLOWEST_WALK, aligned, axis_vector, check_straight, displacement, said, turned
 from gait.recordings.pressure import split_on_belt
 from gait.recordings.raw import BODY, HEELS, Plate, Raw, axes_of
@@ -57,11 +57,12 @@ def over_ground(measured: Measured, mass: float | None, belt_speed: float | None
     heels = {side: raw.points[name] for side, name in HEELS.items() if name in raw.points}
     feet, sides_known = feet_on(raw.plates, contacts, raw.points, notes)
     body = raw.points.get(measured.body)
+    belt_notes: list[str] = []
     belt = belt_of(
         {side: heel for side, heel in heels.items() if np.isfinite(heel[:, 0]).any() and np.isfinite(heel[:, 1]).any()},
-        feet, speed, _steps_are_seen(body, raw.plates), rate, stated_notes := [],
+        feet, speed, _steps_are_seen(body, raw.plates), rate, belt_notes,
     )  # fmt: skip
-    belt = _with_stated(belt, belt_speed, speed, stated_notes, notes)
+    belt = _with_stated(belt, belt_speed, speed, belt_notes, notes)
     channels = _channels(measured, feet, heels, belt)
     if raw.deviation and "y" in channels:
         channels["y"] -= np.nanmean(channels["y"])
@@ -77,9 +78,10 @@ def over_ground(measured: Measured, mass: float | None, belt_speed: float | None
             )
     on_plates = None
     if raw.plates and "fy" in channels:
-        on_plates = _complete(raw.plates, contacts, feet, sides_known, len(measured.times), rate) & np.isfinite(
-            channels["fy"]
-        )
+        numbered = sum(plate.side is None for plate in raw.plates)
+        busiest = max(np.bincount([contact.plate for contact in contacts], minlength=1))
+        sparse = numbered > 1 and busiest <= 1
+        on_plates = complete(contacts, len(measured.times), rate, sparse)
         _say_incomplete(on_plates, measured.times, notes)
     if not channels:
         raise InputError(
@@ -98,8 +100,7 @@ def over_ground(measured: Measured, mass: float | None, belt_speed: float | None
 
 
 def _turn(measured: Measured, stated: str | None) -> float | None:
-    """Turns all vectors to (forward, up, right); returns the mean forward speed of the body, m/s, None without
-    positions."""
+    """Turns all vectors to (forward, up, right); returns the mean forward speed of the body, m/s, if it is known."""
     raw, up = measured.raw, measured.up
     body = raw.points.get(measured.body)
     path, named = (
@@ -124,8 +125,7 @@ def _turn(measured: Measured, stated: str | None) -> float | None:
         if moves and velocity @ forward < 0.5 * np.linalg.norm(velocity):
             raw.notes.append(
                 f"The {named} moves along {said(aligned(velocity, up))} at {np.linalg.norm(velocity):.2f} m/s, "
-                f"although forward={stated} "
-                "was stated; as stated."
+                f"although forward={stated} was stated; as stated."
             )
     elif moves:
         forward = aligned(velocity, up)
@@ -152,37 +152,24 @@ def _turn(measured: Measured, stated: str | None) -> float | None:
 def _pressure_path(plates: list[Plate], up: np.ndarray) -> np.ndarray | None:
     """Centre of pressure of all plates together, NaN where nobody stands."""
     axis = int(np.abs(up).argmax())
-    with_pressure = [plate for plate in plates if plate.pressure is not None]
-    if not with_pressure:
+    pairs = [(plate.force[:, axis] * up[axis], plate.pressure) for plate in plates if plate.pressure is not None]
+    if not pairs:
         return None
     weights = np.array(
-        [
-            np.where(
-                np.isfinite(plate.pressure).any(axis=1),
-                np.clip(np.nan_to_num(plate.force[:, axis] * up[axis]), 0, None),
-                0,
-            )
-            for plate in with_pressure
-        ]
+        [np.where(np.isfinite(at).any(axis=1), np.clip(np.nan_to_num(force), 0, None), 0) for force, at in pairs]
     )
-    there = [k for k in range(3) if any(np.isfinite(plate.pressure[:, k]).any() for plate in with_pressure)]
     total = weights.sum(axis=0)
+    total[total <= LOADED] = np.nan
     path = np.full((len(total), 3), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for k in there:
-            path[:, k] = np.sum(
-                [
-                    weight * np.nan_to_num(plate.pressure[:, k])
-                    for weight, plate in zip(weights, with_pressure, strict=True)
-                ],
-                axis=0,
-            ) / np.where(total > LOADED, total, np.nan)
+    for k in range(3):
+        if any(np.isfinite(at[:, k]).any() for _, at in pairs):
+            shares = [weight * np.nan_to_num(at[:, k]) for weight, (_, at) in zip(weights, pairs, strict=True)]
+            path[:, k] = np.sum(shares, axis=0) / total
     return path
 
 
 def _forward_in_place(measured: Measured) -> np.ndarray:
-    """Forward on a treadmill or without positions: along the swing of the heels, or along the larger horizontal
-    force."""
+    """Forward in place or without positions: along the swing of the heels, or along the larger horizontal force."""
     raw, up = measured.raw, measured.up
     heels = [raw.points[name] for name in HEELS.values() if name in raw.points]
     sizes = np.zeros(3)
@@ -200,12 +187,9 @@ def _forward_in_place(measured: Measured) -> np.ndarray:
     sizes[up != 0] = -1.0
     forward = np.eye(3)[int(sizes.argmax())] if sizes.max() > 0 else np.eye(3)[0 if not up[0] else 2]
     for heel in heels:
-        along, height = (
-            heel @ np.where(np.isfinite(heel).any(axis=0), forward, 0.0)
-            if np.isfinite(heel).all()
-            else heel[:, forward.argmax()],
-            heel[:, np.abs(up).argmax()] * up[np.abs(up).argmax()],
-        )
+        along = heel[:, int(np.abs(forward).argmax())]
+        axis = int(np.abs(up).argmax())
+        height = heel[:, axis] * up[axis]
         speed = np.gradient(along)
         swing = height > np.nanmedian(height)
         moving = speed[np.isfinite(speed) & (np.abs(speed) > np.nanpercentile(np.abs(speed), 85)) & swing]
@@ -254,6 +238,8 @@ def _agree(measured: Measured) -> None:
     else:
         return
     good = np.isfinite(acceleration) & np.isfinite(total[:, 0])
+    margin = int(5 * width) + 1  # smoothing bends both ends
+    good[:margin] = good[-margin:] = False
     if good.sum() < measured.rate / 2 or not np.std(total[good, 0]) > 0:
         return
     if np.corrcoef(acceleration[good], total[good, 0])[0, 1] < -0.5:
@@ -266,6 +252,8 @@ def _steps_are_seen(body: np.ndarray | None, plates: list[Plate]) -> bool:
     """Whether height or vertical force go up and down as in walking."""
     if plates:
         vertical = total_of(plates)[:, 1]
+        if not np.isfinite(vertical).any():
+            return True
         return bool(np.nanstd(vertical) > 0.08 * abs(np.nanmean(vertical)))
     return body is not None and bool(np.nanstd(body[:, 1]) > 0.005)
 
@@ -292,8 +280,8 @@ def _with_stated(
             return 0.0
     elif belt and abs(belt / stated - 1) > 0.05:
         notes.append(
-            f"The heels say {belt:.3f} m/s for the belt, {100 * (belt / stated - 1):+.0f} % from the stated {stated:g} "
-            "m/s; as stated."
+            f"The heels say {belt:.3f} m/s for the belt, {100 * (belt / stated - 1):+.0f} % from the stated "
+            f"{stated:g} m/s; as stated."
         )
     notes.append(f"The walk is on a treadmill at {stated:g} m/s as stated; its way was added.")
     return stated
@@ -306,13 +294,12 @@ def _channels(
     body = raw.points.get(measured.body)
     t = np.arange(len(measured.times)) / measured.rate
     way, pace = (None, None) if belt is None else (belt * t, belt)
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray | None] = {}
     if body is not None:
         found |= {"x": None if way is None else body[:, 0] + way, "y": body[:, 1]}
     if raw.velocity is not None:
         found |= {"vx": None if pace is None else raw.velocity[:, 0] + pace, "vy": raw.velocity[:, 1]}
-    whole = not feet or len(feet) == 2 or any(plate.side is None for plate in raw.plates)
-    if raw.plates and whole:
+    if raw.plates and len(feet) != 1:
         total = total_of(raw.plates)
         found |= {"fx": total[:, 0], "fy": total[:, 1]}
     for side, plate in feet.items():
@@ -324,14 +311,6 @@ def _channels(
     return {
         name: np.array(values) for name, values in found.items() if values is not None and np.isfinite(values).any()
     }
-
-
-def _complete(
-    plates: list[Plate], contacts: list[Contact], feet: dict[str, Plate], sides_known: bool, samples: int, rate: float
-) -> np.ndarray:  # fmt: skip
-    numbered = len([plate for plate in plates if plate.side is None])
-    counts = np.bincount([contact.plate for contact in contacts], minlength=len(plates)) if contacts else np.zeros(1)
-    return complete(contacts, samples, rate, sparse=numbered > 1 and counts.max() <= 1)
 
 
 def _say_incomplete(on_plates: np.ndarray, times: np.ndarray, notes: list[str]) -> None:
@@ -346,6 +325,6 @@ def _say_incomplete(on_plates: np.ndarray, times: np.ndarray, notes: list[str]) 
     edges = np.flatnonzero(np.diff(np.concatenate([[False], on_plates, [False]]).astype(np.int8))).reshape(-1, 2)
     shown = ", ".join(f"{times[begin]:.3f} to {times[end - 1]:.3f} s" for begin, end in edges[:4])
     notes.append(
-        f"Every foot on the ground is on a plate from {shown}{' and later' if len(edges) > 4 else ''}; forces are used "
-        "there."
+        f"Every foot on the ground is on a plate from {shown}{' and later' if len(edges) > 4 else ''}; forces are "
+        "used there."
     )

@@ -14,9 +14,16 @@ from gait.simulation.walks import simulate
 from tests.helpers.scripts import ROOT
 
 GEYER = {"mass": 80.0, "stiffness": 14_000.0, "rest_length": 1.0, "y0": 1.0 - 0.97083467, "vx0": 1.09698036}
-"""Periodic walk of Geyer, Seyfarth and Blickhan (2006) at 69 degrees: step 0.44453270 s and 0.51423611 m, double support
-0.16656299 s, force humps of 1.0466 body weights with 0.5203 between them."""
-STEP_TIME, DOUBLE_SUPPORT, STEP_LENGTH, PEAK, MINIMUM, TRAVEL = 0.44453270, 0.16656299, 0.51423611, 1.0466, 0.5203, 0.06075
+"""Periodic walk of Geyer, Seyfarth and Blickhan (2006) at 69 degrees: step 0.44453270 s and 0.51423611 m, double
+support 0.16656299 s, force humps of 1.0466 body weights with 0.5203 between them."""
+STEP_TIME, DOUBLE_SUPPORT, STEP_LENGTH, PEAK, MINIMUM, TRAVEL = (
+    0.44453270,
+    0.16656299,
+    0.51423611,
+    1.0466,
+    0.5203,
+    0.06075,
+)
 
 
 def geyer(duration: float = 4.0, interval: float = 0.01, **changes):

@@ -64,7 +64,9 @@ def test_nearly_all_walkers_are_recovered_exactly(population, touchdown):
     for recording, truth in walkers(population, touchdown, 50):
         each = fit(recording)[0]
         ratio = truth["stiffness"] / truth["mass"]
-        right += abs(each.stiffness_to_mass / ratio - 1) < 1e-6 and abs(each.rest_length / truth["rest_length"] - 1) < 1e-6
+        right += (
+            abs(each.stiffness_to_mass / ratio - 1) < 1e-6 and abs(each.rest_length / truth["rest_length"] - 1) < 1e-6
+        )
     assert right >= 49
 
 

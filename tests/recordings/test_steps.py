@@ -12,7 +12,15 @@ from gait.recordings.recording import recording_of
 from gait.recordings.steps import SUMMARY, steps
 from gait.simulation.walks import simulate
 from tests.helpers.walks_of_people import (
-    DOUBLE_SUPPORT, MINIMUM, PEAK, STEP_LENGTH, STEP_TIME, TRAVEL, geyer, only, recorded,
+    DOUBLE_SUPPORT,
+    MINIMUM,
+    PEAK,
+    STEP_LENGTH,
+    STEP_TIME,
+    TRAVEL,
+    geyer,
+    only,
+    recorded,
 )  # fmt: skip
 
 LATE = 0.0037
@@ -49,7 +57,9 @@ def test_a_published_gait_has_its_published_steps():
 
 
 def test_several_walks_have_one_table():
-    walks = simulate([70, 75], [9000, 9500], 0.7, x0=0.05, y0=0.06, vx0=0.75, step_length=0.5, duration=5.0, interval=0.02)
+    walks = simulate(
+        [70, 75], [9000, 9500], 0.7, x0=0.05, y0=0.06, vx0=0.75, step_length=0.5, duration=5.0, interval=0.02
+    )
     table = steps(walks).table
     for i in range(2):
         own = table[table["walk"] == i]
