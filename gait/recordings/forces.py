@@ -160,6 +160,27 @@ def find_pressure(plate: Plate, up: np.ndarray, notes: list[str]) -> None:
                 notes.append(f"Centres of pressure of {_of(plate)} lie beside it; they were not used.")
 
 
+def clear_faults(raw: Raw, up: np.ndarray) -> None:
+    """Takes single zeros out while somebody stands on a plate, and single forces that nobody can exert."""
+    from scipy.ndimage import median_filter
+
+    axis = int(np.abs(up).argmax())
+    for plate in raw.plates:
+        force = plate.force[:, axis]
+        good = np.isfinite(force)
+        if good.sum() < 10:
+            continue
+        usual = median_filter(np.where(good, force, 0.0), 5, mode="nearest")
+        high = float(np.percentile(np.abs(force[good]), 99))
+        spikes = good & (np.abs(force - usual) > max(high, 10 * LOADED))
+        zeros = good & (force == 0) & (usual > 5 * LOADED)
+        for faults, words in ((zeros, "of exactly zero while it is loaded"), (spikes, "far above all others")):
+            if 0 < faults.sum() < 0.02 * good.size:
+                plate.force[faults] = np.nan
+                many = "values" if faults.sum() > 1 else "value"
+                raw.notes.append(f"{_capital(_of(plate))} has {int(faults.sum())} {many} {words}; missing there.")
+
+
 def say_clipped(raw: Raw, up: np.ndarray) -> None:
     """Takes out forces that stay at their largest value, as of a plate that is overloaded."""
     axis = int(np.abs(up).argmax())

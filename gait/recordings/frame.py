@@ -8,7 +8,8 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.recordings.raw import Raw, axes_of
-from gait.recordings.repairs import HEIGHTS, body_of
+from gait.recordings.repairs import body_of
+from gait.recordings.units import HEIGHTS
 
 NAMES = "xyz"
 SLOWEST_WALK = 0.25

@@ -10,11 +10,12 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.recordings import repairs
+from gait.recordings import units as units_of
 from gait.recordings.assembly import choose_body, choose_points, from_table
 from gait.recordings.c3d import read_c3d
 from gait.recordings.clock import interpolated, recorded_rows, understand_times
 from gait.recordings.columns import LENGTH, TIME
-from gait.recordings.forces import clear_levels, compare_total, find_pressure, say_clipped, turn_upwards
+from gait.recordings.forces import clear_faults, clear_levels, compare_total, find_pressure, say_clipped, turn_upwards
 from gait.recordings.frame import vertical
 from gait.recordings.opensim import read_markers, read_storage
 from gait.recordings.raw import Raw
@@ -67,7 +68,7 @@ def read_recording(
             raise InputError(f"{name} must be a positive number. Received: {value}. Correct it.")
     if belt_speed is not None and not (np.isfinite(belt_speed) and 0 <= belt_speed < 15):
         raise InputError(f"belt_speed is a speed in m/s, from 0 on. Received: {belt_speed}. Correct it.")
-    stated = repairs.chosen_units(dict(units) if isinstance(units, Mapping) else units)
+    stated = units_of.chosen_units(dict(units) if isinstance(units, Mapping) else units)
     raw = _raw(Path(path), body)
     if rate is not None:
         raw.rate = rate
@@ -86,7 +87,7 @@ def read_recording(
     repairs.clear_zeros(raw)
     rates = _fill_slower(raw, clocks)
     points_up, forces_up = vertical(raw, up)
-    repairs.settle_lengths(raw, body_name, points_up, stated.get("length"), body is not None)
+    units_of.settle_lengths(raw, body_name, points_up, stated.get("length"), body is not None)
     _prepare_forces(raw, forces_up, stated_mass, stated, clocks[-1][1])
     repairs.clear_spikes(raw, clocks[0][1])
     _name_gaps(raw, clocks)
@@ -152,7 +153,7 @@ def _uniform(
 ) -> list[Ticks]:  # fmt: skip
     """Brings all arrays to uniform times; returns times and rate of points and of forces, one where they share them."""
     unit = stated.get("time", raw.time_unit)
-    seconds = None if unit is None else repairs.factor_of(unit, TIME, "time")
+    seconds = None if unit is None else units_of.factor_of(unit, TIME, "time")
     groups = [(raw.time, [*raw.point_arrays(), *([plate.force for plate in raw.plates] if raw.one_clock else [])], "")]
     if not raw.one_clock:
         groups.append((raw.force_time, [plate.force for plate in raw.plates], " of the forces"))
@@ -240,14 +241,16 @@ def _prepare_forces(raw: Raw, up: np.ndarray, mass: float | None, stated: dict[s
         raw.notes.append(f"{', '.join(plate.name for plate in silent)} was never stepped on.")
     feet = [plate for plate in raw.plates if plate.side != "total"]
     sizes = np.sum([np.abs(plate.force[:, axis]) for plate in feet or raw.plates], axis=0)
-    repairs.settle_forces(raw, sizes, mass, stated.get("force"))
+    units_of.settle_forces(raw, sizes, mass, stated.get("force"))
     for plate in raw.plates:
         clear_levels(plate, axis, rate, raw.notes)
     turn_upwards(raw, up)
+    clear_faults(raw, up)
     say_clipped(raw, up)
     compare_total(raw, axis)
     for plate in raw.plates:
         find_pressure(plate, up, raw.notes)
+    units_of.settle_pressures(raw, rate)
 
 
 def _name_gaps(raw: Raw, clocks: list[Ticks]) -> None:

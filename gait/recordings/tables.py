@@ -109,7 +109,11 @@ def _dialect(lines: list[str], directive: str | None) -> tuple[str, str, int]:
             if not widths:
                 continue
             width = int(np.median(widths))
-            first = next(k for k, row in enumerate(split) if is_numbers(row, decimal) and abs(len(row) - width) <= 1)
+            first = next(
+                (k for k, row in enumerate(split) if is_numbers(row, decimal) and abs(len(row) - width) <= 1), None
+            )
+            if first is None:
+                continue
             rows = [row for row in split[first:] if row][:60]
             good = sum(is_numbers(row, decimal) for row in rows)
             if width < 2 and any(s in lines[first] for s in ";\t"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -136,14 +137,20 @@ def columns_of(
     if "#" in lines:
         lines = re.sub(r"(?m)^\s*#.*\n?", "", lines)
     try:
-        frame = pd.read_csv(
-            io.StringIO(lines), sep=r"\s+" if separator == " " else separator, header=None,
-            names=list(range(count + 1)), index_col=False, decimal=decimal, na_values=MISSING, keep_default_na=False,
-            skipinitialspace=True, low_memory=False, skip_blank_lines=True,
-        )  # fmt: skip
-    except pd.errors.ParserError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells would be lost
+            frame = pd.read_csv(
+                io.StringIO(lines), sep=r"\s+" if separator == " " else separator, header=None,
+                names=list(range(count + 1)), index_col=False, decimal=decimal, na_values=MISSING,
+                keep_default_na=False, skipinitialspace=True, low_memory=False, skip_blank_lines=True,
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         found = re.search(r"Expected \d+ fields in line (\d+), saw (\d+)", str(error))
-        where = f"Line {text[:begin].count(chr(10)) + int(found[1])} has {found[2]} cells" if found else str(error)
+        where = (
+            f"Line {text[:begin].count(chr(10)) + int(found[1])} has {found[2]} cells"
+            if found
+            else "a row has more cells"
+        )
         raise InputError(
             f"Rows of the recording do not fit its {count} column names. Received: {where}. Decimal commas need "
             "another separator than a comma. Export it again with points or with semicolons between the columns."

@@ -120,6 +120,13 @@ def test_a_treadmill_is_seen_by_the_centre_of_pressure(read, walk):
     assert np.diff(footholds(recording, "right"))[1:-1] == pytest.approx(2 * walk.speed * walk.step_time, abs=1e-3)
 
 
+def test_centres_of_pressure_in_mm(read, walk):
+    columns = {name: values * (1000 if name[-2] == "p" else 1) for name, values in storage_columns(walk).items()}
+    recording = read(storage_text(columns), "walk.mot")
+    assert noted(recording, "Centres of pressure are in mm")
+    assert footholds(recording, "right") == pytest.approx(walk.footholds[::2], abs=1e-6)
+
+
 def test_z_up_and_backwards(read, walk):
     swapped = {}
     for name, values in storage_columns(walk).items():
@@ -197,6 +204,7 @@ def test_positions_of_a_model(read, walk):
         ("name x\nendheader\ntime\tground_force_vy\n", "no rows"),
         ("name x\nendheader\n0\t800\n0.01\t800\n0.02\t810\n", "no line of column names"),
         ("name x\nendheader\ntime\tground_force_vy\n" + "0\t800\t3\n" * 5, "more cells than its 2 column names"),
+        ("name x\nendheader\ntime\tground_force_vy\n" + "0\t800\t3\t4\n" * 5, "do not fit its 2 column names"),
         ("name x\nendheader\ntime\tknee_angle_r\n0\t1\n0.1\t2\n0.2\t3\n", "No column of the recording is understood"),
     ],
 )

@@ -501,6 +501,25 @@ def test_drift_is_followed(read, walk):
     assert mean_mass(recording.channels["fy"], 100, walk.step_time) == pytest.approx(80, abs=0.3)
 
 
+@pytest.mark.parametrize(("value", "words"), [(0.0, "exactly zero while it is loaded"), (9e3, "far above all others")])
+def test_single_faults_of_a_plate_are_missing(read, walk, value, words):
+    fy = walk.fy.copy()
+    fy[[50, 120]] = value
+    recording = read(csv_text({"t_s": walk.t, "fy_N": fy}))
+    assert np.flatnonzero(np.isnan(recording.channels["fy"])).tolist() == [50, 120]
+    assert noted(recording, words)
+    assert recording.on_plates.all()
+    assert_same(recording, walk, ("fy",))
+
+
+def test_numbers_beyond_all_size_are_missing(read, walk):
+    x = walk.x.copy()
+    x[7] = 1e300
+    recording = read(csv_text(com_columns(walk, x_m=x)))
+    assert np.isnan(recording.channels["x"][7])
+    assert_same(recording, walk)
+
+
 def test_an_overloaded_plate_hides_the_mass(read, walk):
     recording = read(csv_text(feet_columns(walk, fy_left_N=np.minimum(walk.fy_left, 700.0))))
     assert noted(recording, "overloaded")
