@@ -36,9 +36,9 @@ INSIDE = {
         "writing",
     ],
     "recordings": [
-        "recording", "clock", "columns", "raw", "text", "hints", "pressure", "repairs", "c3d", "tables", "events",
-        "forces", "frame", "opensim", "assembly", "cycles", "checks", "feet", "integration", "walkway", "steps",
-        "reading",
+        "columns", "raw", "recording", "clock", "hints", "text", "c3d", "repairs", "pressure", "units", "tables",
+        "forces", "events", "frame", "assembly", "opensim", "feet", "checks", "cycles", "walkway", "integration",
+        "reading", "steps",
     ],
     "inference": [
         "estimated_ratio", "ratio", "coordinates", "mixture", "problem", "bank", "kernels", "rounds", "importance",
