@@ -28,15 +28,24 @@ FLAGS = flags.FLAGS
 define_number = functools.partial(flags.DEFINE, scripting.WholeNumber(), serializer=flags.ArgumentSerializer())
 define_path = functools.partial(flags.DEFINE, scripting.Place(), serializer=flags.ArgumentSerializer())
 DEFAULTS = TrainingSettings(SCENARIOS[DEFAULT])
+
+
+def define_default(name, text):
+    """A number that has another default with --estimate=posterior."""
+    default, other = getattr(DEFAULTS, name), choices.OF_A_POSTERIOR[name]
+    define_number(name, None, f"{text}; by default {default}, with --estimate=posterior {other}.")
+
+
 define_path("data", "data/walks", "Folder of the dataset, see simulate.py.")
 for name, kind, text in SCENARIO_FLAGS:
     getattr(flags, f"DEFINE_{kind}")(name, None, text)
 define_path("out", None, "Folder of the run; by default runs/SCENARIO.")
-define_number("epochs", DEFAULTS.epochs, "Passes over the training split.")
+flags.DEFINE_enum("estimate", DEFAULTS.estimate, choices.ESTIMATES, "Numbers, or their posterior given a recording.")
+define_default("epochs", "Passes over the training split")
 define_number("batch_size", DEFAULTS.batch_size, "Records in a batch, over all replicas.")
 define_number("seed", DEFAULTS.seed, "Key of the initial weights and of the order of the records.")
-define_number("layers", DEFAULTS.layers, "Hidden layers of the network.")
-define_number("units", DEFAULTS.units, "Units in each hidden layer.")
+define_default("layers", "Hidden layers of the network")
+define_default("units", "Units in each hidden layer")
 flags.DEFINE_enum("activation", DEFAULTS.activation, choices.ACTIVATIONS, "Activation of the hidden layers.")
 flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, choices.OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("learning_rate", DEFAULTS.learning_rate, "Initial learning rate.")
@@ -44,7 +53,14 @@ flags.DEFINE_enum("schedule", None, choices.SCHEDULES, "Course of the learning r
 flags.DEFINE_enum("preprocessing", DEFAULTS.preprocessing, choices.PREPROCESSINGS, "How the inputs are scaled.")
 flags.DEFINE_enum("cache", DEFAULTS.cache, choices.CACHES, "memory: read once. none: stream from disk every epoch.")
 flags.DEFINE_enum("strategy", DEFAULTS.strategy, choices.STRATEGIES, "auto: mirrored over all GPUs, if there are any.")
-define_number("early_stopping", None, "End after so many epochs without a lower validation loss; by default never.")
+define_number(
+    "early_stopping", None,
+    "End after so many epochs without a lower validation loss; by default never, with --estimate=posterior "
+    f"{choices.OF_A_POSTERIOR['early_stopping']}.",
+)  # fmt: skip
+define_number("components", DEFAULTS.components, "Gaussians of a posterior.")
+flags.DEFINE_enum("coordinates", DEFAULTS.coordinates, choices.COORDINATES,
+                  "Of a posterior. direct: mass and stiffness themselves, a control that has to fail.")  # fmt: skip
 define_number("checkpoint_every", DEFAULTS.checkpoint_every, "Epochs between checkpoints.")
 flags.DEFINE_bool("tensorboard", False, "Write loss, R² and learning rate for TensorBoard into OUT/tensorboard, too.")
 
@@ -52,8 +68,9 @@ flags.DEFINE_bool("tensorboard", False, "Write loss, R² and learning rate for T
 def main():
     scenario = scenario_of(**{name: FLAGS[name].value for name, *_ in SCENARIO_FLAGS})
     out = FLAGS.out or f"runs/{scenario.name}"
-    settings = TrainingSettings(
+    settings = TrainingSettings.of(
         scenario,
+        FLAGS.estimate,
         epochs=FLAGS.epochs,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
@@ -68,6 +85,8 @@ def main():
         strategy=FLAGS.strategy,
         early_stopping=FLAGS.early_stopping,
         checkpoint_every=FLAGS.checkpoint_every,
+        components=FLAGS.components,
+        coordinates=FLAGS.coordinates,
     )
     check_kind(as_path(out), RUN, flag="out")
     # Only now: TensorFlow takes seconds to load, and a mistyped flag should not.

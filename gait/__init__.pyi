@@ -4,9 +4,16 @@ from .data.dataset import open_dataset as open_dataset
 from .diagnostics.sampled import SampledScore as SampledScore
 from .diagnostics.sampled import judge as judge
 from .errors import InputError as InputError
+from .inference.fit import StrideFit as StrideFit
+from .inference.fit import fit as fit
+from .inference.network_posterior import NetworkPosterior as NetworkPosterior
 from .inference.posterior import Posterior as Posterior
 from .inference.posterior import posterior as posterior
 from .inference.ratio import RatioPosterior as RatioPosterior
+from .recordings.reading import read_recording as read_recording
+from .recordings.recording import Recording as Recording
+from .recordings.steps import Steps as Steps
+from .recordings.steps import steps as steps
 from .report.calibration import plot_ratio_calibration as plot_ratio_calibration
 from .report.comparison import plot_comparison as plot_comparison
 from .report.confusion import plot_confusion as plot_confusion
@@ -14,6 +21,10 @@ from .report.design import plot_design as plot_design
 from .report.identifiability import plot_identifiability as plot_identifiability
 from .report.identifiability import plot_parameters as plot_parameters
 from .report.learning_curves import plot_learning_curves as plot_learning_curves
+from .report.log_probability import plot_log_probability as plot_log_probability
+from .report.posterior import plot_posterior_examples as plot_posterior_examples
+from .report.posterior import plot_ranks as plot_ranks
+from .report.recording import plot_recording as plot_recording
 from .report.recovery import plot_recovery as plot_recovery
 from .report.walk import plot_walk as plot_walk
 from .simulation.conditions import RecordingSettings as RecordingSettings

@@ -21,7 +21,8 @@ DECISIVE = {
         ("numpy", "tensorflow", "keras"),
         (
             "parameters.py", "scenarios.py", "simulation/channels.py", "simulation/conditions.py", "data/records.py",
-            "data/reading.py", "data/views.py", "data/dataset.py", "training",
+            "data/reading.py", "data/views.py", "data/dataset.py", "inference/coordinates.py", "inference/ratio.py",
+            "inference/estimated_ratio.py", "training",
         ),
     ),
     "posteriors": (

@@ -18,7 +18,7 @@ from tests.helpers.scripts import ROOT
 
 LADDER = [
     "errors", "parameters", "provenance", "streams", "scripting", "storage", "identifiability", "simulation",
-    "scenarios", "data", "inference", "limits", "diagnostics", "report", "training", "evaluation",
+    "scenarios", "data", "recordings", "inference", "limits", "diagnostics", "report", "training", "evaluation",
 ]  # fmt: skip
 """Lowest first: a module imports only what stands before it."""
 INSIDE = {
@@ -35,21 +35,33 @@ INSIDE = {
         "manifest", "estimate", "views", "records", "reading", "dataset", "watch", "shards", "audit", "cluster",
         "writing",
     ],
+    "recordings": [
+        "columns", "raw", "recording", "clock", "hints", "text", "c3d", "repairs", "pressure", "units", "tables",
+        "forces", "events", "frame", "assembly", "opensim", "feet", "checks", "cycles", "walkway", "integration",
+        "reading", "steps",
+    ],
     "inference": [
-        "estimated_ratio", "ratio", "problem", "bank", "kernels", "rounds", "importance", "walking", "walker", "given",
-        "posterior",
+        "estimated_ratio", "ratio", "coordinates", "mixture", "problem", "bank", "kernels", "rounds", "importance",
+        "walking", "walker", "given", "weighted", "density", "posterior", "network_posterior", "refined",
+        "stride", "stride_search", "stride_posterior", "fit",
     ],
     "limits": ["ceilings", "additional", "functions", "noisy_ceilings", "noise", "levels", "analysis", "design"],
-    "diagnostics": ["verdicts", "intervals", "scores", "sampled", "calibration", "comparison"],
+    "diagnostics": [
+        "verdicts", "intervals", "scores", "sampled", "calibration", "posterior_scores", "comparison", "walker_fit",
+    ],
     "report": [
-        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "calibration", "recovery",
-        "predictions", "comparison_text", "comparison",
+        "style", "walk", "confusion", "design", "identifiability", "learning_curves", "log_probability", "calibration",
+        "posterior", "recovery",
+        "predictions", "comparison_text", "comparison", "recording_text", "recording",
     ],
     "training": [
-        "inputs", "settings", "saved_model", "run", "preprocessing", "feed", "network", "state",
+        "inputs", "settings", "saved_model", "run", "preprocessing", "distance", "feed", "network", "heads", "state",
         "tensorboard", "fitting",
     ],
-    "evaluation": ["walk", "levels", "remedies", "before_training", "after_training", "predictions", "comparison"],
+    "evaluation": [
+        "walk", "levels", "remedies", "before_training", "posterior_run", "after_training", "predictions", "comparison",
+        "network_of_recording", "recording",
+    ],
 }  # fmt: skip
 """Likewise within a folder."""
 LIBRARIES = {
@@ -57,9 +69,9 @@ LIBRARIES = {
     "keras": {"training"},
     "matplotlib": {"report"},
     "distributed": {"data/cluster.py"},
-    "tqdm": {"data", "identifiability/inputs.py", "limits/noise.py"},
+    "tqdm": {"data", "identifiability/inputs.py", "limits/noise.py", "evaluation/posterior_run.py"},
     "absl": {"scripting.py"},
-    "lazy_loader": {"__init__.py", "data/__init__.py", "training/__init__.py"},
+    "lazy_loader": {"__init__.py", "data/__init__.py", "evaluation/__init__.py", "training/__init__.py"},
 }
 """Folders and modules that may use a library that loads slowly, or that not every user has."""
 WITHOUT_TENSORFLOW = [

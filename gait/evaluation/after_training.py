@@ -13,9 +13,11 @@ import pandas as pd
 from gait import scripting
 from gait.data.dataset import Dataset, open_dataset
 from gait.diagnostics.calibration import RatioCalibration, calibrate_ratio_posterior
+from gait.diagnostics.posterior_scores import PosteriorScores
 from gait.diagnostics.scores import Score, flat, score
 from gait.errors import InputError
 from gait.evaluation.levels import LEVELS, KeptLevels
+from gait.evaluation.posterior_run import REFINED, evaluate_posterior, write_posterior
 from gait.evaluation.remedies import remedy
 from gait.inference.ratio import ratio_name
 from gait.limits.analysis import LOCAL, ScenarioAnalysis, analyse_scenario
@@ -23,6 +25,7 @@ from gait.limits.noise import WALKERS
 from gait.parameters import QUANTITIES, derive, determined, named
 from gait.report.calibration import CALIBRATION, plot_ratio_calibration
 from gait.report.learning_curves import plot_learning_curves
+from gait.report.posterior import posterior_report
 from gait.report.recovery import SCATTER, plot_recovery, recovery_report, recovery_table
 from gait.report.style import save
 from gait.scenarios import Scenario
@@ -50,7 +53,8 @@ class RunEvaluation:
         predictions: one row a record of the test split: `record`, and of each target `NAME` and `NAME_estimate`.
         analysis: what any estimator could know.
         calibration: coverage of the posterior of mass and stiffness; None if k/m is not estimated, or more than
-            k/m can be known.
+            k/m can be known, or for a posterior network.
+        posterior: scores of the posteriors of a network that estimates them, else None.
         files: names of the files written.
     """
 
@@ -59,6 +63,7 @@ class RunEvaluation:
     predictions: pd.DataFrame
     analysis: ScenarioAnalysis
     calibration: RatioCalibration | None
+    posterior: PosteriorScores | None
     files: tuple[str, ...]
 
     @property
@@ -69,6 +74,8 @@ class RunEvaluation:
 
     @property
     def _calibration_sentence(self) -> list[str]:
+        if self.posterior is not None:
+            return self.posterior.sentences()
         return [] if self.calibration is None else [self.calibration.sentence()]
 
     def summary(self) -> str:
@@ -114,7 +121,7 @@ def evaluate_run(
         )
         with scripting.quiet_stderr():
             importlib.import_module("gait.training.network")  # loads TensorFlow and Keras, without their notices
-        truth, estimates = _predict(run, dataset, "test")
+        truth, estimates = _predict(run, dataset, "test", quantities)
         analysis = analysing.result()
         calibrating = pool.submit(_calibrate, run, dataset, analysis, truth, estimates)
         best = {name: analysis.best_estimate(name, truth) for name in quantities}
@@ -133,11 +140,18 @@ def evaluate_run(
             )
             for name in quantities
         }
-        with files.locked(run.folder):
-            names = _write_scores(run, analysis, scores, predictions, best, formats)
-            calibration = calibrating.result()
-            names += _write_report(run, dataset, scores, calibration, analysis, formats)
-    return RunEvaluation(run.folder, scores, predictions, analysis, calibration, names)
+        calibration = calibrating.result()
+    posterior = None
+    if run.config.head is not None:  # minutes, which Ctrl-C can end, so in no other thread
+        split = dataset.load("test", run.scenario.inputs)
+        posterior = evaluate_posterior(
+            run, analysis, quantities, run.inputs(split, "test"), truth,
+            refine=REFINED if walkers else 0, exact=walkers, seed=seed, progress=progress,
+        )  # fmt: skip
+    with files.locked(run.folder):
+        names = _write_scores(run, analysis, scores, predictions, best, formats, posterior)
+        names += _write_report(run, dataset, scores, calibration, analysis, formats, posterior)
+    return RunEvaluation(run.folder, scores, predictions, analysis, calibration, posterior, names)
 
 
 def _analyse_noise(
@@ -185,13 +199,20 @@ def _dataset_of(run: FinishedRun, data: AnyPath | str | None) -> Dataset:
 # Numbers -------------------------------------------------------------------------------------
 
 
-def _predict(run: FinishedRun, dataset: Dataset, name: str, enough: int | None = None) -> tuple[Table, Table]:
-    """True parameters and the network's estimates of a split's records, or of enough of them, by name."""
+def _predict(
+    run: FinishedRun, dataset: Dataset, name: str, quantities: Sequence[str] = (), enough: int | None = None
+) -> tuple[Table, Table]:
+    """True parameters and the network's estimates of a split's records, or of enough of them, by name.
+
+    Estimates of a posterior network are the means of all quantities.
+    """
     scenario, split = run.scenario, dataset.load(name, run.scenario.inputs, enough=enough)
     inputs = run.inputs(split, name)
+    truth = {parameter: split.parameters[parameter].to_numpy() for parameter in dataset.parameters}
+    if run.config.head is not None:
+        return truth, named(quantities, run.answers(inputs).moments(quantities)[0])
     measured = inputs[:, len(scenario.inputs) * dataset.samples :]
     columns = np.concatenate([measured, run.predict(inputs)], axis=1).astype(np.float64)
-    truth = {parameter: split.parameters[parameter].to_numpy() for parameter in dataset.parameters}
     return truth, named(scenario.measured + scenario.targets, columns)
 
 
@@ -219,7 +240,7 @@ def _calibrate(
     The errors of k/m are taken from the validation split: the test split is for counting only.
     """
     posterior = analysis.ratio_posterior
-    if posterior is None:
+    if posterior is None or run.config.head is not None:
         return None
     names = [ratio_name(stiffness) for stiffness in posterior.stiffnesses]
     if any(derive(name, estimates) is None for name in names):
@@ -251,6 +272,7 @@ def _write_scores(
     predictions: pd.DataFrame,
     best: Best,
     formats: Sequence[str],
+    posterior: PosteriorScores | None,
 ) -> tuple[str, ...]:
     """Writes scores, predictions and their figures; returns the names of the files."""
     entries = {name: entry.to_dict() for name, entry in scores.items()}
@@ -261,7 +283,9 @@ def _write_scores(
     curves = run.run.learning_curves
     local = run.scenario.noise is not None and analysis.noise_study is None
     # Training has drawn them, and they do not change, but for exact ceilings in noise.
-    if formats or not curves.exists() or analysis.noise_study is not None:
+    if posterior is not None:
+        figures += write_posterior(run, posterior, formats)
+    elif formats or not curves.exists() or analysis.noise_study is not None:
         ceilings = {name: analysis.ceilings[name] for name in run.targets}
         figures += save(plot_learning_curves(run.history, ceilings, local=local), curves, formats)
     else:
@@ -277,6 +301,7 @@ def _write_report(
     calibration: RatioCalibration | None,
     analysis: ScenarioAnalysis,
     formats: Sequence[str],
+    posterior: PosteriorScores | None,
 ) -> tuple[str, ...]:
     """Writes the calibration, if there is one, and the report; returns the names of the files."""
     names: tuple[str, ...] = (REPORT,)
@@ -285,7 +310,8 @@ def _write_report(
         figures = save(plot_ratio_calibration(calibration, dataset.priors), run.folder / CALIBRATION, formats)
         names += (CALIBRATION_DATA, *figures)
     basis = _basis(run, dataset)
-    text = recovery_report(run.scenario, dataset.samples, scores, calibration, basis, analysis.noise_study)
+    section = "" if posterior is None else posterior_report(posterior)
+    text = recovery_report(run.scenario, dataset.samples, scores, calibration, basis, analysis.noise_study, section)
     files.write_text(run.folder / REPORT, text)
     return names
 

@@ -43,19 +43,19 @@ class ScenarioEvaluation:
     design: RecordingDesign | None
     files: list[str]
 
-    def summary(self) -> list[str]:
+    def findings(self) -> list[str]:
         """The main findings in plain words."""
         return self.analysis.summary() + ([] if self.design is None else self.design.sentences())
 
-    def text(self) -> str:
+    def summary(self) -> str:
         """All findings for a terminal of 100 columns."""
-        headline, *others = self.summary()
+        headline, *others = self.findings()
         details = scripting.listing(self.analysis.details())
         return "\n".join((textwrap.fill(headline, scripting.COLUMNS), scripting.listing(others), "In detail:", details))
 
     def sentences(self) -> list[str]:
         """All findings in plain words, the most important ones first."""
-        return self.summary() + self.analysis.details()
+        return self.findings() + self.analysis.details()
 
 
 def evaluate_scenario(

@@ -9,6 +9,9 @@ from gait.training.settings import TrainingSettings
 _MEMORISED = 0.8
 """Unexplained part on training records, in that on validation records, below which the network has memorised."""
 
+_MEMORISED_NATS = 0.3
+"""Log probability on training records above that on validation records, from which a posterior network memorises."""
+
 
 def remedy(history: pd.DataFrame, target: str, settings: TrainingSettings) -> str:
     """Says what would bring a network nearer to its ceiling, from its learning curves.
@@ -22,6 +25,8 @@ def remedy(history: pd.DataFrame, target: str, settings: TrainingSettings) -> st
         A clause to follow a colon, without a full stop.
     """
     kept = history.iloc[int(history["val_loss"].argmin())]
+    if "log_p" in history:
+        return _remedy_of_a_posterior(history, kept)
     if f"r2_{target}" in history:
         seen, unseen = 1.0 - kept[f"r2_{target}"], 1.0 - kept[f"val_r2_{target}"]
         numbers = f"R² {1.0 - seen:.4g} there, {1.0 - unseen:.4g} on others"
@@ -35,3 +40,13 @@ def remedy(history: pd.DataFrame, target: str, settings: TrainingSettings) -> st
     if kept["epoch"] == history["epoch"].max():
         return "more epochs would help, since its validation loss was still falling"
     return "more epochs or a larger network (--units) would help"
+
+
+def _remedy_of_a_posterior(history: pd.DataFrame, kept: pd.Series) -> str:
+    seen, unseen = kept["log_p"], kept["val_log_p"]
+    if seen > unseen + _MEMORISED_NATS:
+        numbers = f"log p {seen:.3f} there, {unseen:.3f} on others"
+        return f"more training records would help, since it does better on those that it has seen ({numbers})"
+    if kept["epoch"] == history["epoch"].max():
+        return "more epochs would help, since its validation loss was still falling; refine=True makes posteriors exact"
+    return "more epochs or a larger network (--units) would help; refine=True makes posteriors exact"

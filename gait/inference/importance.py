@@ -11,18 +11,30 @@ the last round are returned, with those of the half of the bank on which no kern
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from scipy import special
 
 from gait.inference.bank import Bank, effective
-from gait.inference.kernels import systematic
+from gait.inference.kernels import descend, systematic
 from gait.inference.problem import Problem, log_constant, log_standard_normal, misfit
-from gait.inference.rounds import SHARE, SHARP, Round, first_proposal, make_rounds, relative_error
+from gait.inference.rounds import (
+    SHARE,
+    SHARP,
+    Round,
+    first_proposal,
+    grown,
+    make_rounds,
+    matched_rounds,
+    relative_error,
+)
 
 _PRIOR = 1.5, 300.0
 """Temperature up to which, and effective draws from which, the bank itself is the posterior."""
 _LIGHT = 1.0  # log weights of the bank so far below a mean draw's are light
+_GUIDED = ((8, False), (32, True))  # descents from the best points of a guide, and whether by way of beginnings
+_DEPTH = 25.0  # of log masses of modes below the heaviest
 _EFFORTS = ((1, 20), (4, 80))  # factors of candidates or starts, and steps down to a mode, in turn
 LEAST_EFFECTIVE = 100.0
 """Effective draws that a posterior needs."""
@@ -100,6 +112,40 @@ def sample(
             break
     assert found is not None
     return found
+
+
+def sample_from(
+    problem: Problem, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
+    guide: Callable[[np.ndarray], np.ndarray], count: int, generator: np.random.Generator,
+) -> Sample | None:  # fmt: skip
+    """Draws from the posterior of one recording, as `sample` does, but begins where a guide says.
+
+    Args:
+        problem, bank, observed, sd, log_fit, count, generator: see `sample`.
+        temperature: of the recording, see `Bank.temperature`.
+        guide: makes points [s, D] near the modes from the log weights [b] of the bank at this temperature.
+
+    Returns:
+        The sample; None if it fails a check, or if noise is so large that the posterior does not consist of modes.
+    """
+    if temperature < SHARP:
+        return None
+    points = guide(bank.log_weight + log_fit / temperature)
+    points = points[np.argsort(misfit(problem.outputs(points), observed, sd))]
+    _, reserve = bank.halves()
+    reserve_weights = reserve.log_weight + log_fit[1::2]
+    for most, grow in _GUIDED:
+        starts = grown(problem, points[:most], observed, sd, 1) if grow else points[:most]
+        modes, fits = descend(problem, starts, observed, sd, steps=_EFFORTS[0][1])
+        if not _plausible(float(fits.min()), observed, problem):
+            continue  # they have ended in wrong modes
+        for way in (matched_rounds, make_rounds):
+            rounds = way(problem, modes.heaviest(most, _DEPTH), observed, sd, temperature, count, generator)
+            if rounds is not None:
+                found = _judged(problem, reserve, observed, sd, reserve_weights, temperature, rounds, count, generator)
+                if found.fits and not found.reason:
+                    return dataclasses.replace(found, method=f"{found.method}, guided by a network")
+    return None
 
 
 def _from_bank(

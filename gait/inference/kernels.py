@@ -17,6 +17,7 @@ _SAME = 0.3  # standard deviations between two descents that have become one
 _DAMPING = (1e-3, 1e-6, 1e8)  # of Levenberg and Marquardt: at first, at least, at most
 _FOR_MOMENTS = 10.0  # effective draws for each coordinate that moments take
 _LEAST_VARIANCE = 1e-9  # of the largest one, so that rounding leaves a covariance positive
+_ROUNDING = 1e-15
 _PATCH = 500_000  # numbers in memory at once, so that they fit into a cache
 
 
@@ -185,6 +186,21 @@ def derivatives(problem: Problem, coordinates: np.ndarray, outputs: np.ndarray) 
     return found
 
 
+def covariance_factors(precision: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factors of the covariances of some precisions, shape [n, D, D] both.
+
+    A walk can be so sensitive that a covariance has no positive eigenvalue left after rounding. Then it is built from
+    the eigenvalues of the precision, of which none counts for less than a rounding error of the largest.
+    """
+    try:
+        return np.linalg.cholesky(np.linalg.inv(precision))
+    except np.linalg.LinAlgError:
+        values, axes = np.linalg.eigh(precision)
+        values = np.maximum(values, _ROUNDING * values[:, -1:])
+        upper = np.linalg.qr((axes / np.sqrt(values)[:, None]).transpose(0, 2, 1))[1]
+        return (upper * np.sign(np.einsum("nii->ni", upper))[:, :, None]).transpose(0, 2, 1)
+
+
 def _normal_equations(slopes: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Curvature [n, D, D] and gradient [n, D] of half the chi-square, from slopes [n, D, outputs] per noise."""
     return slopes @ slopes.transpose(0, 2, 1), np.einsum("nij,nj->ni", slopes, residual)
@@ -222,7 +238,7 @@ class Neighbourhoods:
     @property
     def factors(self) -> np.ndarray:
         """Cholesky factors of the covariances, shape [n, D, D]."""
-        return np.linalg.cholesky(np.linalg.inv(self.precision))
+        return covariance_factors(self.precision)
 
     def kernels(self, problem: Problem, observed: np.ndarray, sd: np.ndarray) -> Kernels:
         """The local posteriors as kernels, whose masses rest on the true fit of their centres."""
@@ -289,7 +305,7 @@ def descend(
         points, outputs, costs, damping = points[kept], outputs[kept], costs[kept], damping[kept]
         going, fresh, slopes = going[kept], fresh[kept], slopes[kept]
     log_masses = problem.log_weight(points) - costs - 0.5 * np.linalg.slogdet(curvature)[1]
-    kernels = Kernels(points, np.linalg.cholesky(np.linalg.inv(curvature)), np.nan_to_num(log_masses, neginf=-1e300))
+    kernels = Kernels(points, covariance_factors(curvature), np.nan_to_num(log_masses, neginf=-1e300))
     return kernels, misfit(outputs, observed, sd)
 
 

@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike
 
 from gait.errors import InputError, check_seed
 from gait.inference.bank import Bank
+from gait.inference.density import log_densities
 from gait.inference.given import outputs_of, walker_of
-from gait.inference.importance import Sample, sample
+from gait.inference.importance import Sample, sample, sample_from
 from gait.inference.kernels import descend, systematic
 from gait.inference.ratio import ratio_name
 from gait.inference.rounds import SHARE
 from gait.inference.walker import Walker
-from gait.parameters import QUANTITIES, derive, named
+from gait.inference.weighted import WeightedDraws
+from gait.parameters import QUANTITIES, named, subject_of
 from gait.simulation.conditions import RecordingSettings
 from gait.simulation.population import Population
 
@@ -32,8 +34,12 @@ _BATCH = 16  # recordings compared with the bank at a time
 _CLIMBERS, _CLIMB = 64, 20  # draws from which modes are looked for, and their steps
 
 
+Guide = Callable[[int, Walker, Bank, np.ndarray], np.ndarray]
+"""Makes starts of descents [s, D] from the number of a recording, its walker, the bank, and log weights of the bank."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class Posterior:
+class Posterior(WeightedDraws):
     """Weighted draws of all that a recording with noise tells of a walker; made by `posterior`.
 
     Attributes:
@@ -50,8 +56,6 @@ class Posterior:
         method: how the draws were made, in words.
     """
 
-    draws: pd.DataFrame
-    weights: np.ndarray
     ess: float
     log_evidence: float
     log_evidence_error: float
@@ -65,52 +69,42 @@ class Posterior:
     _observed: np.ndarray = dataclasses.field(repr=False)
     _sd: np.ndarray = dataclasses.field(repr=False)
 
-    def values(self, name: str) -> np.ndarray:
-        """A quantity of all draws, shape [draws], in its unit.
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """Names of the subject parameters that `log_prob` is about."""
+        return tuple(name for name in subject_of(self._walker.model.unknowns) if name not in self._walker.known)
 
-        Raises:
-            InputError: if the draws do not determine it.
-        """
-        if name in QUANTITIES:
-            found = derive(name, {str(column): self.draws[column].to_numpy() for column in self.draws})
-            if found is not None:
-                return np.asarray(found)
-        raise InputError(
-            f"A posterior tells of {', '.join(map(str, self.draws))} and what follows from them. Received: {name!r}."
-        )
+    @property
+    def sized(self) -> bool:
+        """Whether the recording tells the size of mass and stiffness, and not only k/m."""
+        return self._walker.sized
 
-    def mean(self, name: str) -> float:
-        """Mean of a quantity: the estimate with the smallest mean squared error. NaN if no walker fits."""
-        values = self.values(name)
-        return float(self.weights @ values) if len(values) else np.nan
-
-    def sd(self, name: str) -> float:
-        """Standard deviation of a quantity. NaN if no walker fits."""
-        values = self.values(name)
-        return float(np.sqrt(self.weights @ (values - self.weights @ values) ** 2)) if len(values) else np.nan
-
-    def quantile(self, name: str, q: ArrayLike) -> np.ndarray:
-        """Quantiles of a quantity.
+    def log_prob(self, values: Mapping[str, ArrayLike], seed: int = 0) -> np.ndarray:
+        """Logarithm of the density over the subject parameters, in SI units, see `gait.inference.density`.
 
         Args:
-            name: its name.
-            q: one probability or several.
+            values: subject parameters by name, mass, stiffness and rest_length; or stiffness_to_mass and rest_length,
+                where only k/m is known. One number each, or an array.
+            seed: key of the random numbers.
 
         Returns:
-            The shape of q. NaN if no walker fits.
-        """
-        values, probability = self.values(name), np.asarray(q, float)
-        if not len(values):
-            return np.full(probability.shape, np.nan)
-        order = np.argsort(values)
-        cumulative = np.cumsum(self.weights[order]) - 0.5 * self.weights[order]
-        return np.interp(probability, cumulative, values[order])
+            Shape [p] for arrays of p; minus infinity outside the prior.
 
-    def summary(self) -> pd.DataFrame:
-        """Mean, standard deviation and the quantiles 0.025, 0.25, 0.5, 0.75 and 0.975 of each column of `draws`."""
-        levels = [0.025, 0.25, 0.5, 0.75, 0.975]
-        rows = {name: [self.mean(name), self.sd(name), *self.quantile(name, levels)] for name in self.draws.columns}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", *(f"{q:g}" for q in levels)])
+        Raises:
+            InputError: if a subject parameter is missing, or no walker fits.
+        """
+        return self.log_prob_with_error(values, seed)[0]
+
+    def log_prob_with_error(self, values: Mapping[str, ArrayLike], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithm of the density, see `log_prob`, and its standard error, shape [p] both."""
+        if not len(self.draws):
+            raise InputError(f"There is no density where no walker fits. Received: {self.reason}")
+        found = self._sample
+        log, error = log_densities(
+            self._walker, found.coordinates, found.weights, self.log_evidence, self._observed, self._sd,
+            {name: np.asarray(column, float) for name, column in values.items()}, np.random.default_rng(seed),
+        )  # fmt: skip
+        return log, np.hypot(error, self.log_evidence_error)
 
     @functools.cached_property
     def modes(self) -> pd.DataFrame:
@@ -198,8 +192,9 @@ def posterior(
 
 
 def posteriors(
-    walker: Walker, observed: np.ndarray, noise: Mapping[str, float], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[Posterior]:
+    walker: Walker, observed: np.ndarray, noise: Mapping[str, float], *, draws: int = DRAWS, seed: int = 0,
+    guide: Guide | None = None,
+) -> Iterator[Posterior]:  # fmt: skip
     """Yields the posterior of each recording, as `posterior` does, one after the other.
 
     Args:
@@ -208,6 +203,8 @@ def posteriors(
         noise: see `ForwardModel.noise_sd`.
         draws: number of draws.
         seed: key of all random numbers.
+        guide: knows where to look for the posterior of each recording, as a network does; the result is exact all the
+            same, and where it fails its checks, the search begins anew without a guide.
     """
     sd = walker.model.noise_sd(noise)
     learned: dict[int, tuple[Walker, Bank]] = {}
@@ -222,8 +219,20 @@ def posteriors(
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(observed), _BATCH):
             jobs = [
-                pool.submit(_one, *prior(size), row, sd, fit, draws, np.random.default_rng((seed, start + number)))
-                for number, (row, size, fit) in enumerate(_compared(prior, observed[start : start + _BATCH], sd))
+                pool.submit(
+                    _one,
+                    *prior(size),
+                    row,
+                    sd,
+                    fit,
+                    temperature,
+                    draws,
+                    np.random.default_rng((seed, start + number)),
+                    None if guide is None else functools.partial(guide, start + number),
+                )
+                for number, (row, size, fit, temperature) in enumerate(
+                    _compared(prior, observed[start : start + _BATCH], sd)
+                )
             ]
             for job in jobs:
                 yield job.result()
@@ -231,24 +240,31 @@ def posteriors(
 
 def _compared(
     prior: Callable[[int], tuple[Walker, Bank]], observed: np.ndarray, sd: np.ndarray
-) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
-    """Each recording with the size of the bank that its noise needs, and its fit to that bank."""
+) -> Iterator[tuple[np.ndarray, int, np.ndarray, float]]:
+    """Each recording with the size of the bank that its noise needs, its fit to that bank, and its temperature."""
     small, large = BANK_SIZES
     bank = prior(small)[1]
     fits = list(bank.log_fit(observed, sd))
-    noisy = [i for i, fit in enumerate(fits) if bank.temperature(fit, SHARE * len(bank)) < _SMALL_NOISE]
+    temperatures = [bank.temperature(fit, SHARE * len(bank)) for fit in fits]
+    noisy = [i for i, temperature in enumerate(temperatures) if temperature < _SMALL_NOISE]
     if noisy:
-        for i, fit in zip(noisy, prior(large)[1].log_fit(observed[noisy], sd), strict=True):
-            fits[i] = fit
-    for i, (row, fit) in enumerate(zip(observed, fits, strict=True)):
-        yield row, large if i in noisy else small, fit
+        bank = prior(large)[1]
+        for i, fit in zip(noisy, bank.log_fit(observed[noisy], sd), strict=True):
+            fits[i], temperatures[i] = fit, bank.temperature(fit, SHARE * len(bank))
+    for i, (row, fit, temperature) in enumerate(zip(observed, fits, temperatures, strict=True)):
+        yield row, large if i in noisy else small, fit, temperature
 
 
 def _one(
-    walker: Walker, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, draws: int,
-    generator: np.random.Generator,
+    walker: Walker, bank: Bank, observed: np.ndarray, sd: np.ndarray, log_fit: np.ndarray, temperature: float,
+    draws: int, generator: np.random.Generator, guide: Callable[[Walker, Bank, np.ndarray], np.ndarray] | None,
 ) -> Posterior:  # fmt: skip
-    found = sample(walker, bank, observed, sd, log_fit, draws, generator)
+    found = None
+    if guide is not None:
+        starts = functools.partial(guide, walker, bank)
+        found = sample_from(walker, bank, observed, sd, log_fit, temperature, starts, draws, generator)
+    if found is None:
+        found = sample(walker, bank, observed, sd, log_fit, draws, generator)
     best = {name: float(column[0]) for name, column in walker.values(found.best[None]).items()}
     chi2, reason, weights = found.misfit / len(observed), found.reason, found.weights
     table = _table(walker, found.coordinates, generator)

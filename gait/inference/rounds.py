@@ -31,6 +31,11 @@ _GLOBAL = 0.15  # share of the first proposal in all others
 _MATCHED = 0.6  # share of Gaussians with the moments of the draws around each mode
 _MEMORY = 3  # rounds whose draws bear kernels
 _ROUNDS, _FAIR, _LONGER = 5, 0.25, 4
+_PILOT, _LEAST_PILOT, _FIRST = 0.2, 200, 0.06  # draws of a first round as a part of all, at least; and its share later
+_PILOTS, _REPEATS = 5, 3  # most rounds of so many draws, and of all
+_FOR_MOMENTS, _FLATTEST = 20.0, 0.02  # effective draws for each coordinate, and the least power of weights
+_PARTS, _SORTINGS = 4, 3  # of the draws around each mode, and how often they are sorted anew
+_ENOUGH = 0.1  # share of effective draws of the last round, so that no other way is tried
 _GOOD = 0.4, 0.55  # share of effective draws that is good enough: of neighbourhoods, of modes
 
 
@@ -138,15 +143,25 @@ def _grown(
     The longer a walk, the narrower its modes, and a descent from afar ends in a wrong one. Its beginning has few and
     wide modes. They hold those of a longer piece, which are then near.
     """
-    points = None
+    blind = np.where(problem.beginnings[0], sd, _BLIND * sd)
+    fit = bank.log_fit(observed[None], blind)[0]
+    tempered = bank.log_weight + fit / bank.temperature(fit, SHARE * len(bank))
+    return grown(problem, bank.coordinates[_chosen(tempered, more * _GROWN, generator)], observed, sd, more)
+
+
+def grown(problem: Problem, points: np.ndarray, observed: np.ndarray, sd: np.ndarray, more: int) -> np.ndarray:
+    """Follows points [n, D] down to modes of growing beginnings of a recording, one after the other.
+
+    Args:
+        problem: the model.
+        points: shape [n, D]; returned as they are if the recording has no beginnings.
+        observed: the recording, shape [outputs].
+        sd: standard deviation of its noise, shape [outputs].
+        more: factor of the steps.
+    """
     for counted in problem.beginnings:
         blind = np.where(counted, sd, _BLIND * sd)
-        if points is None:
-            fit = bank.log_fit(observed[None], blind)[0]
-            tempered = bank.log_weight + fit / bank.temperature(fit, SHARE * len(bank))
-            points = bank.coordinates[_chosen(tempered, more * _GROWN, generator)]
         points = descend(problem, points, observed, blind, steps=more * _STEPS)[0].centres
-    assert points is not None
     return points
 
 
@@ -172,6 +187,63 @@ def make_rounds(
         proposal = _next_proposal(problem, rounds[-_MEMORY:], first, observed, sd, sharp, generator)
         rounds.append(Round.of(problem, proposal, observed, sd, count * (_LONGER if last else 1), generator))
     return rounds
+
+
+def matched_rounds(
+    problem: Problem, first: Kernels, observed: np.ndarray, sd: np.ndarray, temperature: float, count: int,
+    generator: np.random.Generator,
+) -> list[Round] | None:  # fmt: skip
+    """Rounds from Gaussians with the moments of the draws around each mode: few walks, where the modes are known.
+
+    Args:
+        problem, observed, sd, temperature, count, generator: see `make_rounds`.
+        first: Laplace's approximations of the modes.
+
+    Returns:
+        The rounds, of which the last one has `count` draws; None if too few of them are effective.
+    """
+    pilot = max(int(_PILOT * count), _LEAST_PILOT)
+    rounds = [Round.of(problem, Mixture([first]), observed, sd, pilot, generator)]
+    full = 0
+    for _ in range(_PILOTS + _REPEATS):
+        past = rounds[-_MEMORY:]
+        log_weights = np.concatenate([found.truncated() for found in past])
+        if not np.isfinite(log_weights).any():
+            return None
+        coordinates = np.concatenate([found.coordinates for found in past])
+        hot, weights = _tempered(log_weights, _FOR_MOMENTS * problem.dimension)
+        modes = matched(first, coordinates, weights)
+        if modes is None:
+            return None
+        parts, shares = [modes, first], [1.0 - _FIRST, _FIRST]
+        if full:  # not one Gaussian: curved
+            parts.insert(1, _split(modes, coordinates, weights, generator))
+            shares = [0.5 * shares[0], 0.5 * shares[0], _FIRST]
+        rounds.append(Round.of(problem, Mixture(parts, shares), observed, sd, pilot if hot else count, generator))
+        full += not hot
+        if full == _REPEATS or (full and rounds[-1].effective >= _GOOD[1] * count):
+            break
+    return rounds if full and rounds[-1].effective >= _ENOUGH * count else None
+
+
+def _tempered(log_weights: np.ndarray, enough: float) -> tuple[bool, np.ndarray]:
+    """Weights flattened until enough draws are effective; and whether that was needed."""
+    power = 1.0
+    while power > _FLATTEST and effective(power * log_weights) < enough:
+        power *= 0.7
+    return power < 1.0, np.exp(power * (log_weights - log_weights.max()))
+
+
+def _split(modes: Kernels, coordinates: np.ndarray, weights: np.ndarray, generator: np.random.Generator) -> Kernels:
+    """Gaussians with the moments of parts of the draws: a chain of them follows a curved posterior."""
+    centres = coordinates[systematic(weights, _PARTS * len(modes.centres), generator)]
+    found = Kernels(centres, modes.factors[modes.nearest(centres)], np.zeros(len(centres)))
+    for _ in range(_SORTINGS):
+        better = matched(found, coordinates, weights)
+        if better is None:
+            return modes
+        found = better
+    return found
 
 
 def _next_proposal(

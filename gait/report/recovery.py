@@ -229,6 +229,7 @@ def recovery_report(
     calibration: RatioCalibration | None,
     basis: Sequence[str],
     study: NoiseStudy | None = None,
+    section: str = "",
 ) -> str:
     """The report of a run as Markdown: verdicts, full table, figures and what they rest on.
 
@@ -239,6 +240,7 @@ def recovery_report(
         calibration: coverage of the posterior of mass and stiffness, None if there is none.
         basis: sentences on the data and the training.
         study: posteriors of fresh walkers on which the ceilings rest; None without noise, or for local bounds.
+        section: more about a network that estimates posteriors.
     """
     n = next(iter(scores.values())).n
     reasons = dict.fromkeys(entry.ceiling.reason for entry in scores.values() if not entry.recoverable)
@@ -260,7 +262,7 @@ delta method.
 ![Estimate against truth]({SCATTER})
 
 ![Learning curves]({LEARNING_CURVES})
-{"" if calibration is None else calibration_report(calibration)}
+{section if calibration is None else calibration_report(calibration)}
 ## What this rests on
 
 {_list(basis)}

@@ -18,6 +18,24 @@ UNITS = {
 """Unit of each column of a table of steps that has one."""
 
 
+def exact_events(walks: Walks, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Steps of one walk as the engine has found them.
+
+    Args:
+        walks: see `gait.simulate`.
+        i: number of the walk.
+
+    Returns:
+        Touchdown [s], takeoff of the other leg after it [s], NaN if the walk ends before, foothold [m], and the leg
+        that touches down, "left" or "right", each of shape [n]. The leg that stands first is called the left one.
+    """
+    touchdown, foothold = (row[i][np.isfinite(walks.touchdown[i])] for row in (walks.touchdown, walks.foothold))
+    takeoff = np.full(len(touchdown), np.nan)
+    seen = walks.takeoff[i][: len(touchdown)]
+    takeoff[: len(seen)] = seen
+    return touchdown, takeoff, foothold, np.where(np.arange(len(touchdown)) % 2 == 0, "right", "left")
+
+
 def step_table(walks: Walks, i: int = 0) -> pd.DataFrame:
     """Lists the steps of one walk, from touchdown to touchdown.
 
@@ -41,16 +59,13 @@ def step_table(walks: Walks, i: int = 0) -> pd.DataFrame:
     """
     import pandas as pd  # only now: most uses of the simulation do not need it
 
-    touchdown, foothold = (row[i][np.isfinite(walks.touchdown[i])] for row in (walks.touchdown, walks.foothold))
-    takeoff = np.full(len(touchdown), np.nan)
-    seen = walks.takeoff[i][: len(touchdown)]
-    takeoff[: len(seen)] = seen
+    touchdown, takeoff, foothold, leg = exact_events(walks, i)
     step_time = np.diff(touchdown, prepend=np.nan)
     step_length = np.diff(foothold, prepend=0.0)
     numbers = np.arange(1, len(touchdown) + 1)
     return pd.DataFrame(
         {
-            "leg": np.where(numbers % 2 == 1, "right", "left"),
+            "leg": leg,
             "foothold": foothold,
             "touchdown": touchdown,
             "takeoff": takeoff,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,11 +15,12 @@ from gait.data.dataset import Dataset, Part
 from gait.data.records import parse
 from gait.data.watch import ShardWatch
 from gait.errors import InputError
+from gait.inference.coordinates import Coordinates
 from gait.parameters import derive, named
 from gait.training.inputs import add_fixed_noise, noise_sd, scenario_inputs
 from gait.training.preprocessing import JOINT, Moments, aligned_empty, preprocess
 from gait.training.run import INFERENCE_BATCH
-from gait.training.settings import TrainingSettings
+from gait.training.settings import TrainingSettings, coordinates_of
 
 _NOISE_ROWS = 8192  # of the noise of an epoch; pairs of them with random signs make 2.7e8 different rows
 _STREAM_BUFFER = 50_000  # records kept for shuffling when the data do not fit in memory
@@ -50,13 +52,18 @@ class Feed:
         epoch: variable that selects the permutation and the noise; set by `begin`.
         steps: batches in an epoch; what is left over from the last whole batch waits for another epoch.
         width: number of inputs.
-        input_moments, target_moments: statistics of the training split, that of the noise included.
+        input_moments, target_moments: statistics of the training split, that of the noise included. The targets of a
+            posterior are the logits of its coordinates.
+        log_slope: of a posterior, log p in SI units less that over logits, mean over each split by name.
         whitening: matrix that standardised inputs are multiplied by, or None.
         batch: makes inputs and targets of a batch on the `device` from its rows, its step and the epoch; None without.
     """
 
     def __init__(self, dataset: Dataset, settings: TrainingSettings, device: str | None = None):
         self._dataset, self._scenario = dataset, settings.scenario
+        posterior = settings.estimate == "posterior"
+        self._coordinates = coordinates_of(settings, dataset.priors) if posterior else None
+        self.log_slope: dict[str, float] = {}
         self._seed, self._batch = settings.seed, settings.batch_size
         records = dataset.count("train")
         if settings.batch_size > records:
@@ -74,6 +81,11 @@ class Feed:
         # tf.data runs on the CPU, whatever the network runs on.
         with tf.device("CPU:0"):
             self._build(in_memory=settings.cache == "memory", device=device)
+
+    @property
+    def outputs(self) -> int:
+        """Number of columns of the targets."""
+        return len(self._scenario.targets) if self._coordinates is None else self._coordinates.dimension
 
     def check_unchanged(self, *, thoroughly: bool = False) -> None:
         """Raises `InputError` if an epoch was streamed from other shards than were verified; see `ShardWatch`."""
@@ -119,7 +131,8 @@ class Feed:
         The statistics to preprocess with are those of the training split, which is read first.
         """
         scenario, names = self._scenario, self._dataset.parameters
-        widths = (self.width, len(scenario.targets)) if keep else ()
+        widths = (self.width, self.outputs) if keep else ()
+        slopes: list[tuple[int, float]] = []
         kept = [aligned_empty((self._dataset.count(split), width)) for width in widths]
 
         def take(part: Part) -> tuple[Moments, Moments] | None:
@@ -127,11 +140,15 @@ class Feed:
             inputs, targets = scenario_inputs(scenario, part.inputs, parameters), self._targets(parameters)
             for array, columns in zip(kept, (inputs, targets), strict=False):
                 array[part.rows] = columns
+            if self._coordinates is not None:
+                slopes.append((len(targets), float(np.sum(self._coordinates.log_slope(parameters)))))
             if split != "train":
                 return None
             return Moments.of(inputs, joint=self._whitened and part.rows.start < JOINT), Moments.of(targets)
 
         taken = self._dataset.scan(split, scenario.inputs, take)
+        if slopes:
+            self.log_slope[split] = math.fsum(total for _, total in slopes) / sum(count for count, _ in slopes)
         if split == "train":
             inputs, targets = zip(*taken, strict=True)
             self.input_moments, self.target_moments = _total(inputs), _total(targets)
@@ -150,8 +167,22 @@ class Feed:
 
     def _targets(self, parameters: dict[str, Any]) -> Any:
         """Targets [n, t] from parameters by name, [n] each; NumPy or TensorFlow alike."""
+        if self._coordinates is not None:
+            return self._logits(self._coordinates, parameters)
         columns: list[Any] = [derive(name, parameters) for name in self._scenario.targets]
         return np.stack(columns, axis=1) if isinstance(columns[0], np.ndarray) else tf.stack(columns, axis=1)
+
+    def _logits(self, coordinates: Coordinates, parameters: dict[str, Any]) -> Any:
+        """Logits [n, D] of a posterior's coordinates from parameters by name, [n] each."""
+        names, columns = list(parameters), list(parameters.values())
+        if isinstance(columns[0], np.ndarray):
+            return coordinates.logits(parameters)
+
+        def logits(*columns: np.ndarray) -> np.ndarray:
+            return coordinates.logits(dict(zip(names, columns, strict=True)))
+
+        found = tf.numpy_function(logits, columns, tf.float64, stateful=False)
+        return tf.ensure_shape(found, [None, coordinates.dimension])
 
     def _with_noise(self, inputs: tf.Tensor, step: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """Preprocessed inputs of a batch with the noise of its step, if the scenario has any."""

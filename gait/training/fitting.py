@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
@@ -17,10 +18,11 @@ from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.training import tensorboard as curves
 from gait.training.feed import Feed
+from gait.training.heads import LogProbability, MixtureLoss, mixture_in_logits, sizes
 from gait.training.inputs import check_parameters
 from gait.training.network import TrainingModel, dense_network, in_physical_units
 from gait.training.run import TENSORBOARD, Run, TrainingResult, load_run
-from gait.training.settings import RunConfig, TrainingSettings
+from gait.training.settings import RunConfig, TrainingSettings, coordinates_of
 from gait.training.state import R2, TrainingState
 
 
@@ -136,8 +138,13 @@ def _draw_learning_curves(run: Run, history: pd.DataFrame, settings: TrainingSet
     """
     from gait.limits.analysis import analyse_scenario  # only now: neither this nor matplotlib is needed to train
     from gait.report.learning_curves import plot_learning_curves
+    from gait.report.log_probability import plot_log_probability
     from gait.report.style import save
 
+    if settings.estimate == "posterior":
+        coordinates = coordinates_of(settings, dataset.priors)
+        save(plot_log_probability(history, coordinates.log_prior()), run.learning_curves)
+        return
     analysis = analyse_scenario(settings.scenario, dataset.priors, dataset.settings, fits=0, walkers=0)
     ceilings = {target: analysis.ceilings[target] for target in settings.scenario.targets}
     local = settings.scenario.noise is not None
@@ -156,9 +163,10 @@ def _train_locked(
     if run.checkpoint.exists():  # rounding differs between numbers of parts, and the epochs of a run should not
         config = dataclasses.replace(config, parts=run.read_config().parts)
     with strategy.scope():
-        core = compiled_network(settings, feed.width, feed.steps, strategy, config.parts, feed.batch)
-        targets = settings.scenario.targets
-        columns = [p + name for name in ("loss", *(f"r2_{t}" for t in targets)) for p in ("", "val_")]
+        core = compiled_network(settings, feed.width, feed.steps, strategy, config.parts, feed.batch, feed.outputs)
+        posterior = settings.estimate == "posterior"
+        scores = ["log_p"] if posterior else [f"r2_{target}" for target in settings.scenario.targets]
+        columns = [p + name for name in ("loss", *scores) for p in ("", "val_")]
         state = TrainingState(run, feed, settings.checkpoint_every, columns, settings.early_stopping)
         state.set_model(core)
         finished = state.resume()  # first of all: a run of other code is left as it is
@@ -169,6 +177,10 @@ def _train_locked(
         if feed.batch is not None:  # Keras would take the arguments of `batch` for inputs to build its metrics with
             core.evaluate(feed.validation.take(1), verbose=0)
         callbacks: list[keras.callbacks.Callback] = [state]
+        if posterior:
+            inputs, targets = feed.input_moments, feed.target_moments
+            constants = [slope - float(np.sum(np.log(targets.sd))) for slope in feed.log_slope.values()]
+            callbacks.insert(0, LogProbability(*constants))
         if tensorboard:
             earlier = run.read_history() if finished else pd.DataFrame()
             _write_curves(run, earlier, settings, feed.steps)
@@ -187,10 +199,14 @@ def _train_locked(
             feed.check_unchanged(thoroughly=True)  # a shard that is gone or damaged has a sentence of its own
             raise
     # Not the compiled network itself: its metric would be saved with it, and plain Keras does not know it.
-    best = new_network(settings, feed.width)
+    best = new_network(settings, feed.width, feed.outputs)
     best.set_weights(state.best_weights)
     inputs, outputs = feed.input_moments, feed.target_moments
-    model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd, feed.whitening)
+    if posterior:
+        moments = (inputs.mean, inputs.sd), (outputs.mean, outputs.sd)
+        model = mixture_in_logits(best, settings.components, *moments, feed.whitening)
+    else:
+        model = in_physical_units(best, inputs.mean, inputs.sd, outputs.mean, outputs.sd, feed.whitening)
     with files.replacing(run.model) as temporary, files.dated_archives():
         model.save(temporary)
     history = run.read_history()
@@ -215,9 +231,11 @@ def _write_curves(run: Run, history: pd.DataFrame, settings: TrainingSettings, s
     curves.write_history(run.folder / TENSORBOARD, history, lambda epoch: float(rate if fixed else rate(epoch * steps)))
 
 
-def new_network(settings: TrainingSettings, width: int) -> keras.Model:
-    """Makes the scenario's network of so many inputs, with fresh weights."""
+def new_network(settings: TrainingSettings, width: int, targets: int | None = None) -> keras.Model:
+    """Makes the scenario's network of so many inputs, with fresh weights; for a posterior, of so many logits."""
     outputs = len(settings.scenario.targets)
+    if settings.estimate == "posterior":
+        outputs = sum(sizes(settings.components, targets or outputs))
     return dense_network(width, outputs, settings.activation, settings.layers, settings.units)
 
 
@@ -228,6 +246,7 @@ def compiled_network(
     strategy: tf.distribute.Strategy,
     parts: int = 1,
     batch_of: Callable[..., Any] | None = None,
+    targets: int | None = None,
 ) -> TrainingModel:
     """Makes the scenario's network, ready to be fitted to preprocessed batches.
 
@@ -237,14 +256,16 @@ def compiled_network(
         steps: batches in an epoch.
         strategy: device strategy whose scope this is called in.
         parts, batch_of: see `TrainingModel`.
+        targets: number of logits of a posterior; None for as many as there are targets.
     """
-    core = TrainingModel(new_network(settings, width), parts, batch_of)
+    core = TrainingModel(new_network(settings, width, targets), parts, batch_of)
+    posterior = settings.estimate == "posterior"
     rate = learning_rate(settings, steps)
     optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     core.compile(
         optimizer,
-        loss="mse",
-        metrics=[R2(settings.scenario.targets)],
+        loss=MixtureLoss(settings.components, targets or len(settings.scenario.targets)) if posterior else "mse",
+        metrics=[] if posterior else [R2(settings.scenario.targets)],
         # Several batches in one call of the graph. With several replicas, Keras fails at more than one.
         steps_per_execution=min(steps, 100) if strategy.num_replicas_in_sync == 1 else 1,
         jit_compile=False if not tf.config.list_logical_devices("GPU") else "auto",  # slower on a CPU

@@ -86,6 +86,25 @@ class TrainingModel(keras.Model):
         return self.get_metrics_result()
 
 
+def standardised_inputs(mean: np.ndarray, sd: np.ndarray, whitening: np.ndarray | None = None) -> tuple[Any, Any]:
+    """Makes the input of a saved model, raw and in SI units, and the layers that make of it what its core takes.
+
+    Args:
+        mean, sd: mean and standard deviation of the training split's inputs, shape [inputs].
+        whitening: see `in_physical_units`.
+
+    Returns:
+        The input, and the preprocessed inputs.
+    """
+    recording = keras.Input((len(mean),), name="recording")
+    inputs = keras.layers.Normalization(mean=mean, variance=sd**2, name="standardise")(recording)
+    if whitening is not None:
+        whiten = keras.layers.Dense(whitening.shape[1], use_bias=False, trainable=False, name="whiten")
+        inputs = whiten(inputs)
+        whiten.set_weights([whitening])
+    return recording, inputs
+
+
 def in_physical_units(
     core: keras.Model,
     input_mean: np.ndarray,
@@ -105,11 +124,6 @@ def in_physical_units(
         whitening: matrix [inputs, inputs] that the core's inputs were multiplied by once they were standardised; None
             if they were not.
     """
-    recording = keras.Input((len(input_mean),), name="recording")
-    inputs = keras.layers.Normalization(mean=input_mean, variance=input_sd**2, name="standardise")(recording)
-    if whitening is not None:
-        whiten = keras.layers.Dense(whitening.shape[1], use_bias=False, trainable=False, name="whiten")
-        inputs = whiten(inputs)
-        whiten.set_weights([whitening])
+    recording, inputs = standardised_inputs(input_mean, input_sd, whitening)
     to_units = keras.layers.Normalization(mean=target_mean, variance=target_sd**2, invert=True, name="to_units")
     return keras.Model(recording, to_units(core(inputs)), name="gait")

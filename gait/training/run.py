@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gait.errors import InputError
+from gait.errors import InputError, check_seed
 from gait.scenarios import Scenario
 from gait.scripting import command
 from gait.storage import files
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gait.data.dataset import Split
+    from gait.inference.network_posterior import NetworkAnswers, NetworkPosterior
+    from gait.inference.posterior import Posterior
 
 TENSORBOARD = "tensorboard"
 """Folder of curves for TensorBoard in that of a run."""
@@ -229,6 +231,79 @@ class FinishedRun:
         Raises:
             InputError: if the recordings have another shape, or the file of the network holds anything else than one.
         """
+        recordings = self._checked(recordings)
+        if not len(recordings):
+            return np.empty((0, len(self.targets)), np.float32)
+        if self.config.head is not None:
+            return self.answers(recordings).moments(self.targets)[0].astype(np.float32)
+        return self.network.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+
+    def posterior(
+        self, recordings: np.ndarray, draws: int = 2000, refine: bool = False, seed: int = 0
+    ) -> NetworkPosterior | Posterior | list[NetworkPosterior] | list[Posterior]:
+        """Draws the posterior of the targets of recordings; for a run that was trained with --estimate=posterior.
+
+        Args:
+            recordings: shape [n, inputs] as `predict` takes them, or [inputs] for a single one; with the noise of the
+                scenario.
+            draws: number of draws.
+            refine: whether the engine makes the posteriors exact, beginning where the network says.
+            seed: key of all random numbers.
+
+        Returns:
+            One result for a single recording, else a list: `NetworkPosterior`, or with `refine` `Posterior`. Both have
+            `draws`, `weights`, `log_prob(values)`, `mean(name)`, `sd(name)` and `quantile(name, q)`.
+
+        Raises:
+            InputError: if the run estimates numbers, the recordings have another shape, or a posterior without noise is
+                to be refined.
+        """
+        check_seed(seed)
+        if self.config.head is None:
+            raise InputError(
+                f"The network at {self.folder} estimates numbers, not a posterior. "
+                f"Train one that does: {command('python', 'train.py', '--estimate=posterior', '--out=OTHER')}"
+            )
+        if not (draws >= 1 and draws == int(draws)):
+            raise InputError(f"The number of draws is a whole number of at least 1. Received: draws={draws!r}.")
+        if refine and self.scenario.noise is None:
+            raise InputError(
+                "The exact posterior of recordings needs a level of noise, and this network was trained without. "
+                f"Received: refine=True for {self.folder}. Train with a noise, however small: --noise=x:1e-4,y:1e-4."
+            )
+        single = np.ndim(recordings) == 1
+        rows = self._checked(np.asarray(recordings)[None] if single else recordings)
+        if bad := int(np.count_nonzero(~np.isfinite(rows))):
+            raise InputError(f"A recording has to be complete. Received: {bad} samples that are no numbers.")
+        if not len(rows):
+            return []
+        answers = self.answers(rows)
+        found = list(self.refined(rows, answers, int(draws), seed)) if refine else answers.posteriors(int(draws), seed)
+        return found[0] if single else found
+
+    def answers(self, recordings: np.ndarray) -> NetworkAnswers:
+        """Mixtures that a posterior network tells of recordings [n, inputs], for many at once."""
+        from gait.inference.mixture import GaussianMixtures  # only now: scipy takes a while to load
+        from gait.inference.network_posterior import NetworkAnswers
+
+        coordinates = self.config.posterior_coordinates
+        assert coordinates is not None
+        found = self.network.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+        mixtures = GaussianMixtures(*(found[name].astype(float) for name in ("log_weights", "means", "factors")))
+        first = self.config.width - len(self.scenario.measured)
+        given = {name: recordings[:, first + column].astype(float)
+                 for column, name in enumerate(self.scenario.measured) if name in coordinates.given}  # fmt: skip
+        return NetworkAnswers(coordinates, mixtures, given)
+
+    def refined(self, recordings: np.ndarray, answers: NetworkAnswers, draws: int, seed: int) -> Iterator[Posterior]:
+        """Yields the exact posterior of each recording, see `posterior`."""
+        from gait.inference.refined import refined  # only now: it loads the engine
+        from gait.simulation.conditions import RecordingSettings
+
+        settings = RecordingSettings(**(self.config.head or {})["recording"])
+        return refined(answers, recordings, self.scenario, answers.coordinates.priors, settings, draws, seed)
+
+    def _checked(self, recordings: np.ndarray) -> np.ndarray:
         recordings = np.asarray(recordings, np.float32)
         if recordings.ndim != 2 or recordings.shape[1] != self.config.width:
             scenario = self.scenario
@@ -238,14 +313,16 @@ class FinishedRun:
                 f"{self.config.samples} samples of {', '.join(scenario.inputs)}, one channel after the other{once}. "
                 f"Received: shape {list(recordings.shape)}. Reshape the recordings, one row for each."
             )
-        if not len(recordings):
-            return np.empty((0, len(self.targets)), np.float32)
-        return self._model.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+        return recordings
 
     @functools.cached_property
-    def _model(self):
+    def network(self) -> Any:
+        """The `keras.Model` of the run, loaded at the first use; `InputError` if its file holds anything else."""
         with files.local_copy(self.run.model) as path:
-            return load_network(path, self.config.width, len(self.targets))
+            coordinates = self.config.posterior_coordinates
+            if coordinates is None:
+                return load_network(path, self.config.width, len(self.targets))
+            return load_network(path, self.config.width, coordinates.dimension, self.config.settings.components)
 
 
 def load_run(path: str | AnyPath) -> FinishedRun:

@@ -1,7 +1,8 @@
 """The file of a trained network: what may be in it, and how it is loaded.
 
 Keras builds whatever objects a model file names, and has often run code that such a file holds. So a file is only given
-to Keras if it holds just what `train.py` writes: the layers of `gait.training.network`, with weights of their sizes.
+to Keras if it holds just what `train.py` writes: the layers of `gait.training.network`, or of a posterior those of
+`gait.training.heads`, with weights of their sizes.
 """
 
 from __future__ import annotations
@@ -22,37 +23,47 @@ _MODEL = ["InputLayer", "Normalization", "Sequential", "Normalization"]
 """Layers of `gait.training.network.in_physical_units`; "Sequential" is `dense_network`."""
 _WHITENED = ["InputLayer", "Normalization", "Dense", "Sequential", "Normalization"]
 """The layers if the inputs are whitened."""
+_HEAD = (
+    ("Dense", "log_weights", "log_softmax"), ("Dense", "means_in_a_row", "linear"), ("Reshape", "means", None),
+    ("Dense", "factors_in_a_row", "linear"), ("Reshape", "factors", None),
+)  # fmt: skip
+"""Kind, name and activation of the last layers of `gait.training.heads.mixture_in_logits`, in any order."""
+_OUTPUTS = ("log_weights", "means", "factors")
+"""Names of its outputs, and of the layers that they come from."""
 _WRITTEN = (
     ("keras.src.models.functional", "Functional"), ("keras", "Functional"), ("keras", "Sequential"),
     ("keras.layers", "InputLayer"), ("keras.layers", "Normalization"), ("keras.layers", "Dense"),
+    ("keras.layers", "Reshape"),
     ("keras", "DTypePolicy"), ("keras.initializers", "GlorotUniform"), ("keras.initializers", "Zeros"),
     (None, "__keras_tensor__"),
 )  # fmt: skip
 """Module and name of all objects that a file may have Keras make."""
-_ACTIVATIONS = ("linear", "silu", "relu", "tanh", "gelu", "elu", "selu")
-"""Names by which Keras writes `gait.training.settings.ACTIVATIONS`, and that of the last layer."""
+_ACTIVATIONS = ("linear", "silu", "relu", "tanh", "gelu", "elu", "selu", "log_softmax")
+"""Names by which Keras writes `gait.training.settings.ACTIVATIONS`, and those of the last layers."""
 
 
 class _StrangeError(Exception):
     """Something that `train.py` does not write; the text says what."""
 
 
-def load_network(path: Path, inputs: int, outputs: int) -> Any:
+def load_network(path: Path, inputs: int, outputs: int, components: int | None = None) -> Any:
     """Loads the network of a run; no code of its file is run.
 
     Args:
         path: of the file, local.
         inputs: number of the network's inputs.
-        outputs: number of its outputs.
+        outputs: number of its outputs; of a posterior, number of its coordinates.
+        components: number of Gaussians of a posterior; None for a point estimate.
 
     Returns:
-        The `keras.Model`: raw inputs [n, inputs] to raw targets [n, outputs], SI units.
+        The `keras.Model`: raw inputs [n, inputs] to raw targets [n, outputs], SI units, or to a mixture over logits,
+        see `gait.training.heads.mixture_in_logits`.
 
     Raises:
         InputError: if the file holds anything but a network as `train.py` writes it, of these numbers.
     """
     try:
-        _check(path, inputs, outputs)
+        _check(path, inputs, outputs, components)
         import keras
 
         try:
@@ -73,7 +84,7 @@ def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:200]
 
 
-def _check(path: Path, inputs: int, outputs: int) -> None:
+def _check(path: Path, inputs: int, outputs: int, components: int | None) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist(), path.stat().st_size)
@@ -84,7 +95,8 @@ def _check(path: Path, inputs: int, outputs: int) -> None:
                 raise _StrangeError(f"it holds an object {_one_line('.'.join(map(str, described)))}")
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:  # the latter if encrypted, or nested too deeply
         raise _StrangeError(f"it is no archive with a readable {_CONFIG} ({_one_line(error)})") from error
-    _check_weights(weights, _sizes(config, inputs, outputs))
+    sizes = _sizes(config, inputs, outputs) if components is None else _of_head(config, inputs, outputs, components)
+    _check_weights(weights, sizes)
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
@@ -119,14 +131,58 @@ def _sizes(config: Any, inputs: int, outputs: int) -> list[tuple[int, ...]]:
         first = [layer["config"]["batch_shape"] for layer in (layers[0], core[0])]
     except (KeyError, IndexError, TypeError) as error:
         raise _StrangeError("its layers are others") from error
-    if kinds != (_WHITENED if whitens else _MODEL, ["InputLayer", *["Dense"] * (len(core) - 1)]):
+    if kinds != (_WHITENED if whitens else _MODEL, _hidden(len(core))):
         raise _StrangeError("its layers are others")
-    if whitens and [whitens.get(key) for key in ("units", "use_bias", "activation")] != [inputs, False, "linear"]:
+    if whitens and not _whitens(whitens, inputs):
         raise _StrangeError("its layers are others")
     if first != [[None, inputs]] * 2 or widths[-1] != outputs or {*map(type, widths)} != {int}:
         raise _StrangeError(f"it does not map {inputs} inputs to {outputs} outputs")
     own: list[tuple[int, ...]] = [shape for a, b in itertools.pairwise(widths) for shape in ((a, b), (b,))]
     return [(inputs, inputs), *own] if whitens else own
+
+
+def _whitens(layer: Any, inputs: int) -> bool:
+    return [layer.get(key) for key in ("units", "use_bias", "activation")] == [inputs, False, "linear"]
+
+
+def _of_head(config: Any, inputs: int, outputs: int, components: int) -> list[tuple[int, ...]]:
+    """Shapes of the weights that belong to the layers; raises unless these are the layers of a posterior network."""
+    widths = {
+        "log_weights": components,
+        "means_in_a_row": components * outputs,
+        "factors_in_a_row": components * outputs * (outputs + 1) // 2,
+    }
+    try:
+        layers = config["config"]["layers"]
+        cut = len(layers) - len(_HEAD)
+        body, head = layers[:cut], layers[cut:]
+        core = body[-1]["config"]["layers"]
+        kinds = [layer["class_name"] for layer in body]
+        inner = [layer["class_name"] for layer in core]
+        found = {(layer["class_name"], layer["config"]["name"], layer["config"].get("activation")) for layer in head}
+        hidden = [inputs, *(layer["config"]["units"] for layer in core[1:])]
+        last = {layer["config"]["name"]: layer["config"] for layer in head}
+        first = [layer["config"]["batch_shape"] for layer in (layers[0], core[0])]
+        units = {name: last[name]["units"] for name in widths}
+        shapes = [last[name]["target_shape"] for name in ("means", "factors")]
+        wired = config["config"]["output_layers"] == {name: [name, 0, 0] for name in _OUTPUTS}
+    except (KeyError, IndexError, TypeError) as error:
+        raise _StrangeError("its layers are others") from error
+    whitened = kinds == _WHITENED[:-1]
+    if not (whitened or kinds == _MODEL[:-1]) or found != set(_HEAD) or inner != _hidden(len(core)):
+        raise _StrangeError("its layers are others")
+    if not wired or (whitened and not _whitens(body[2]["config"], inputs)):
+        raise _StrangeError("its layers are others")
+    expected = [[components, outputs], [components, outputs * (outputs + 1) // 2]]
+    if first != [[None, inputs]] * 2 or units != widths or shapes != expected or {*map(type, hidden)} != {int}:
+        raise _StrangeError(f"it does not map {inputs} inputs to {components} Gaussians over {outputs} coordinates")
+    own: list[tuple[int, ...]] = [shape for a, b in itertools.pairwise(hidden) for shape in ((a, b), (b,))]
+    own += [shape for width in widths.values() for shape in ((hidden[-1], width), (width,))]
+    return [(inputs, inputs), *own] if whitened else own
+
+
+def _hidden(count: int) -> list[str]:
+    return ["InputLayer", *["Dense"] * (count - 1)]
 
 
 def _check_weights(content: bytes, expected: list[tuple[int, ...]]) -> None:

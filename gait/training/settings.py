@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gait import provenance
 from gait.errors import InputError
+from gait.inference.coordinates import Coordinates
+from gait.parameters import Uniform
 from gait.scenarios import SCENARIOS, Scenario, check_scenario, scenario_flags
 from gait.scripting import command
 from gait.storage.files import AnyPath
@@ -21,15 +24,19 @@ SCHEDULES = ("cosine", "exponential", "inverse", "constant")
 STRATEGIES = ("auto", "mirrored", "default")
 CACHES = ("memory", "none")
 PREPROCESSINGS = ("whitened", "standardised")
+ESTIMATES = ("point", "posterior")
+COORDINATES = ("identifiable", "direct")
 _CHOICES = {
     "activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "cache": CACHES, "strategy": STRATEGIES,
-    "preprocessing": PREPROCESSINGS,
+    "preprocessing": PREPROCESSINGS, "estimate": ESTIMATES, "coordinates": COORDINATES,
 }  # fmt: skip
 MOST = {
     "epochs": 1_000_000, "batch_size": 10**9, "checkpoint_every": 10**9, "layers": 1000, "units": 100_000,
-    "early_stopping": 1_000_000,
+    "early_stopping": 1_000_000, "components": 1000,
 }  # fmt: skip
 """Largest values: a million epochs of the paper's data take a month, and wider or deeper networks fill the memory."""
+OF_A_POSTERIOR = {"layers": 5, "units": 100, "epochs": 100, "schedule": "cosine", "early_stopping": 15}
+"""Defaults of a network that estimates a posterior, where they are others; chosen on the validation split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +57,11 @@ class TrainingSettings:
         preprocessing: of the inputs, see `gait.training.preprocessing`. "standardised" inputs have mean 0 and variance
             1; "whitened" ones are uncorrelated as well.
         early_stopping: number of epochs without a lower validation loss after which training ends; None to go on.
+        estimate: "point" for numbers, or "posterior" for a mixture of Gaussians over logits of the targets, see
+            `gait.inference.coordinates`.
+        components: Gaussians of a posterior.
+        coordinates: of a posterior. "identifiable" ones are completed along what a recording cannot tell; "direct" ones
+            are mass and stiffness themselves, a control whose k/m has to come out too wide.
 
     Raises:
         InputError: if a number is out of its range, or the scenario names something unknown.
@@ -70,6 +82,22 @@ class TrainingSettings:
     units: int = 50
     preprocessing: str = "whitened"
     early_stopping: int | None = None
+    estimate: str = "point"
+    components: int = 6
+    coordinates: str = "identifiable"
+
+    @classmethod
+    def of(cls, scenario: Scenario, estimate: str = "point", **given: Any) -> TrainingSettings:
+        """Makes settings with the defaults of an estimate, see `OF_A_POSTERIOR`.
+
+        Args:
+            scenario: what to estimate, and from what.
+            estimate: "point" or "posterior".
+            given: other attributes; None stands for the default.
+        """
+        chosen = {name: value for name, value in given.items() if value is not None}
+        defaults: Mapping[str, Any] = OF_A_POSTERIOR if estimate == "posterior" else {}
+        return cls(scenario, **{**defaults, "estimate": estimate, **chosen})
 
     def __post_init__(self):
         check_scenario(self.scenario)
@@ -102,6 +130,19 @@ class TrainingSettings:
         }
 
 
+def coordinates_of(settings: TrainingSettings, priors: Mapping[str, Uniform]) -> Coordinates:
+    """Coordinates of a posterior network.
+
+    Args:
+        settings: what it estimates, from what.
+        priors: range of each parameter of the dataset.
+
+    Raises:
+        InputError: if a target is no function of the parameters.
+    """
+    return Coordinates.of(settings.scenario, priors, direct=settings.coordinates == "direct")
+
+
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """Configuration of a run: settings, dataset and versions.
@@ -114,6 +155,8 @@ class RunConfig:
         versions: of the packages, see `gait.provenance.versions`.
         code_revision: of this code, see `gait.provenance.code_revision`.
         parts: parts of a batch that go through the network side by side, which decides the last digits.
+        head: coordinates of a posterior with the ranges of their logits, see `Coordinates.to_dict`, and the gravity of
+            the recordings; None for a point estimate.
     """
 
     settings: TrainingSettings
@@ -123,10 +166,19 @@ class RunConfig:
     versions: dict[str, str]
     code_revision: str | None
     parts: int = 1
+    head: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, settings: TrainingSettings, dataset: Dataset, parts: int) -> RunConfig:
-        """Makes the configuration of a run that begins now."""
+        """Makes the configuration of a run that begins now.
+
+        Raises:
+            InputError: if a posterior is asked for of what is no function of the parameters.
+        """
+        head = None
+        if settings.estimate == "posterior":
+            coordinates = coordinates_of(settings, dataset.priors)
+            head = coordinates.to_dict() | {"recording": dataclasses.asdict(dataset.settings)}
         return cls(
             settings=settings,
             samples=dataset.samples,
@@ -135,7 +187,13 @@ class RunConfig:
             versions=provenance.versions(),
             code_revision=provenance.code_revision(),
             parts=parts,
+            head=head,
         )
+
+    @functools.cached_property
+    def posterior_coordinates(self) -> Coordinates | None:
+        """Coordinates of a posterior; None for a point estimate."""
+        return None if self.head is None else Coordinates.from_dict(self.head)
 
     @property
     def width(self) -> int:
@@ -161,7 +219,7 @@ class RunConfig:
             "versions": self.versions,
             "code_revision": self.code_revision,
             "parts": self.parts,
-        }
+        } | ({} if self.head is None else {"posterior": dict(self.head)})
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunConfig:
@@ -195,6 +253,7 @@ class RunConfig:
             versions=content.get("versions", {}),
             code_revision=content.get("code_revision"),
             parts=content.get("parts", 1),
+            head=content.get("posterior"),
         )
 
     def differences(self, other: RunConfig) -> list[str]:
@@ -215,7 +274,10 @@ class RunConfig:
         described = scenario_flags(scenario)
         if described is None:
             return f"Finish it: call gait.training.train again with the scenario {scenario.name} and the same settings."
-        own, default = self.settings.to_dict(), TrainingSettings(scenario).to_dict()
+        own, estimate = self.settings.to_dict(), self.settings.estimate
+        default = TrainingSettings.of(scenario, estimate).to_dict()
         changed = [f"--{name}={value}" for name, value in own.items() if value != default[name]]
+        if estimate != "point":
+            changed.append(f"--estimate={estimate}")
         words = [f"--data={self.data}", *described, f"--out={folder}", *changed]
         return f"Finish it: {command('python', 'train.py', *words)}"

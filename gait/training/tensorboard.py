@@ -44,7 +44,11 @@ def write_history(folder: AnyPath, history: pd.DataFrame, rate: Callable[[int], 
                 path.unlink()
         if not len(history):
             continue
-        logs = [column for column in map(str, history) if column.startswith((f"{prefix}loss", f"{prefix}r2_"))]
+        logs = [
+            column
+            for column in map(str, history)
+            if column.startswith((f"{prefix}loss", f"{prefix}r2_", f"{prefix}log_p"))
+        ]
         writer = tf.summary.create_file_writer(str(place))
         with writer.as_default():
             for row in history.to_dict("records"):

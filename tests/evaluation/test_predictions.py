@@ -204,7 +204,7 @@ def test_a_table_is_judged_by_itself():
     flags = ["--run=runs/a", "--scenario=three_parameter", "--noise=x:0.1", "--data=walks"]
     done = run_script("evaluate.py", "--predictions=table.csv", *flags)
     assert done.returncode == 1
-    assert "A table of estimates, or of runs, stands by itself" in done.stderr
+    assert "A table stands by itself" in done.stderr
     assert f"Received: --predictions=table.csv {' '.join(flags)}." in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -9,7 +9,16 @@ from scipy import integrate, special, stats
 
 from gait.inference import importance
 from gait.inference.bank import Bank, effective
-from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, derivatives, descend, matched, systematic
+from gait.inference.kernels import (
+    Kernels,
+    Mixture,
+    Neighbourhoods,
+    covariance_factors,
+    derivatives,
+    descend,
+    matched,
+    systematic,
+)
 from gait.inference.problem import log_constant, log_prior, misfit
 from gait.inference.rounds import Round, relative_error
 from tests.helpers.toys import SQUARE, WAVES, Curve, Linear, discrepancies, draws_of
@@ -647,3 +656,19 @@ def test_prior_misfit_and_constant_are_those_of_normal_laws():
     np.testing.assert_allclose(log_constant(sd) - 0.5 * misfit(outputs, observed, sd), expected)
     outputs[1, 2] = np.nan
     assert np.isinf(misfit(outputs, observed, sd)).tolist() == [False, True, False, False]
+
+
+def test_a_covariance_beyond_rounding_has_a_factor_all_the_same():
+    """Cholesky's method gives up on its inverse; where both work they agree."""
+    axes = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))[0]
+    fine, hard = (axes * np.array([1.0, 3.0, 10.0, largest]) @ axes.T for largest in (1e3, 1e18))
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(np.linalg.inv(hard[None]))
+    expected = np.linalg.cholesky(np.linalg.inv(fine))
+    found = covariance_factors(np.stack([fine, hard]))
+    np.testing.assert_allclose(found[0], expected, atol=1e-9)
+    assert np.isfinite(found).all()
+    assert (np.triu(found, 1) == 0.0).all()
+    assert (np.einsum("nii->ni", found) > 0.0).all()
+    # The axis that is known best has next to no spread.
+    assert np.linalg.norm(found[1].T @ axes[:, 3]) < 1e-6

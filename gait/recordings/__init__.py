@@ -1,0 +1,1 @@
+"""Recordings of real walks: reading them, their steps, and what is certain of them without a model."""

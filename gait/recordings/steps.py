@@ -1,0 +1,281 @@
+"""Steps of a walk as a table, and what is certain of it without any model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from gait.recordings.checks import check_walk, whole_strides
+from gait.recordings.events import Events, find_events, smoothed
+from gait.recordings.integration import integrated
+from gait.recordings.pressure import bridged
+from gait.recordings.recording import Recording, recording_of
+from gait.simulation.conditions import Walks
+from gait.simulation.steps import exact_events
+
+UNITS = {
+    "mass": "kg", "step_time": "s", "stride_time": "s", "cadence": "steps/min", "double_support_time": "s",
+    "single_support_time": "s", "stance_time": "s", "swing_time": "s", "stance_percent": "%", "speed": "m/s",
+    "step_length": "m", "walk_ratio": "m/(steps/min)", "first_peak": "body weights", "second_peak": "body weights",
+    "midstance_minimum": "body weights", "vertical_travel": "m", "touchdown": "s", "takeoff": "s", "foothold": "m",
+}  # fmt: skip
+"""Unit of each quantity."""
+SUMMARY = (
+    "mass", "step_time", "stride_time", "cadence", "double_support_time", "stance_percent", "speed", "step_length",
+    "first_peak", "second_peak", "midstance_minimum", "vertical_travel",
+)  # fmt: skip
+"""Names of the quantities of `Steps.summary`."""
+MASS_DIFFERENCE = 0.05
+"""Part of a stated body mass by which that of the force may differ."""
+_FEWEST_SAMPLES = 5  # of a double support, below which it is told that there are few
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistic:
+    """Mean, standard deviation and number of a quantity; NaN where there are none.
+
+    Attributes:
+        mean, sd: in its unit.
+        n: number of values.
+    """
+
+    mean: float
+    sd: float
+    n: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Steps:
+    """The steps of one recording or of several simulated walks; made by `steps`.
+
+    Attributes:
+        table: one row a step, from touchdown to touchdown. SI units, cadence in steps a minute, forces in body weights,
+            NaN where the recording does not tell. `leg` touches down at `touchdown`; `takeoff` is that of the other
+            leg after it; `step_time` and `step_length` are those since the touchdown before, `stride_time` since that
+            of the same leg; the stance is that which begins here, with two force peaks and the minimum between them;
+            `vertical_travel` is that of the stride that ends here.
+        masses: body mass of each whole stride on force plates, shape [strides], kg.
+        speed: mean speed over whole strides, m/s.
+        events: touchdowns and takeoffs of a recording.
+        recording: the recording; with a `y` from the force, where none was recorded.
+        notes: what was not known, and why, a sentence each.
+    """
+
+    table: pd.DataFrame
+    masses: np.ndarray
+    speed: float
+    events: Events | None = None
+    recording: Recording | None = None
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, float]:
+        """Mean of each quantity of `SUMMARY`, NaN where the recording does not tell."""
+        statistics = self.statistics()
+        return {name: statistics[name].mean for name in SUMMARY}
+
+    def statistics(self, leg: str | None = None) -> dict[str, Statistic]:
+        """Mean, standard deviation and number n of each quantity.
+
+        Args:
+            leg: "left" or "right" for the steps that end with a touchdown of that leg, and its stances; by default all.
+        """
+        table = self.table if leg is None else self.table[self.table["leg"] == leg]
+        columns = {name: table[name].to_numpy(float) for name in table.columns if name in UNITS}
+        columns["mass"] = self.masses
+        columns["cadence"] = 60.0 / columns["step_time"]
+        columns["walk_ratio"] = columns["step_length"] * columns["step_time"] / 60.0
+        found = {}
+        for name in (*SUMMARY, "single_support_time", "stance_time", "swing_time", "walk_ratio"):
+            values = columns[name][np.isfinite(columns[name])]
+            mean = float(values.mean()) if len(values) else np.nan
+            found[name] = Statistic(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, len(values))
+        # Steps a minute are those of the mean step, and the speed is that over whole strides.
+        found["cadence"] = dataclasses.replace(found["cadence"], mean=60.0 / found["step_time"].mean)
+        if leg is None:
+            found["speed"] = dataclasses.replace(found["speed"], mean=self.speed)
+        return found
+
+    def symmetry(self) -> dict[str, float]:
+        """Difference right - left of each quantity as a part of the mean of both; empty where sides are not known."""
+        means = [{name: row.mean for name, row in self.statistics(side).items()} for side in ("left", "right")]
+        left, right = means
+        names = [name for name in left if name != "mass" and np.isfinite(left[name] + right[name])]
+        return {name: 2.0 * (right[name] - left[name]) / (right[name] + left[name]) for name in names}
+
+
+def steps(walks: Walks | Recording) -> Steps:
+    """Measures the steps of a walk: times, lengths, speed, forces, and body mass, as far as they are certain.
+
+    Args:
+        walks: simulated walks, whose events are exact, or a recording of a real one.
+
+    Returns:
+        `Steps`.
+
+    Raises:
+        InputError: if nobody walks in the recording: standing, running, a jump, stairs, less than a whole stride.
+
+    Source: docs/recordings.md.
+    """
+    if isinstance(walks, Recording):
+        events = find_events(walks)
+        check_walk(walks, events)
+        return _measured(walks, events)
+    parts = [_of_walk(walks, i) for i in range(len(walks.outcome))]
+    table = pd.concat([part.table.assign(walk=i) for i, part in enumerate(parts)], ignore_index=True)
+    table.index = pd.Index(np.concatenate([part.table.index for part in parts]), name="step")
+    masses = np.concatenate([part.masses for part in parts])
+    known = [part.speed for part in parts if np.isfinite(part.speed)]
+    return Steps(table, masses, float(np.mean(known)) if known else np.nan)
+
+
+def _of_walk(walks: Walks, i: int) -> Steps:
+    recording = recording_of(walks, i)
+    touchdown, takeoff, foothold, legs = exact_events(walks, i)
+    split = find_events(recording)
+    events = Events(touchdown, takeoff, legs, foothold, "the engine", {})
+    if split.feet and len(split) and len(touchdown):
+        # Which of the two is which: the leg of the touchdown that is nearest to the first one found.
+        nearest = legs[np.argmin(np.abs(touchdown - split.touchdown[0]))]
+        other = {"left": "right", "right": "left"}
+        names = {split.leg[0]: nearest, next(n for n in split.feet if n != split.leg[0]): other[nearest]}
+        events = dataclasses.replace(events, feet={names[name]: force for name, force in split.feet.items()})
+    return _measured(recording, events)
+
+
+def _measured(recording: Recording, events: Events) -> Steps:
+    notes = [events.sentence] if events.source != "the engine" else []
+    strides = whole_strides(recording, events)
+    masses = _masses(recording, strides)
+    if not recording.has("y") and len(masses) and recording.has("fy"):
+        recording, caveat = integrated(recording, events, float(masses.mean()))
+        notes.append(caveat)
+    mass = float(masses.mean()) if len(masses) else recording.stated_mass or np.nan
+    td, up = events.touchdown, events.takeoff
+    count = len(td)
+    own_up = np.append(up[1:], np.nan) if count else up  # the next takeoff is this leg's
+    following, second = (np.append(td[k:], np.full(min(k, count), np.nan)) for k in (1, 2))
+    step_time = np.diff(td, prepend=np.nan)
+    step_length, speed = np.diff(events.foothold, prepend=np.nan), _speed(recording, events)
+    if recording.belt_speed is None:  # a place on the belt says nothing
+        step_length[:] = np.nan
+    if not np.isfinite(step_length).any():
+        step_length = speed * step_time
+    peaks = np.array([_peaks(recording, events, i, own_up[i], mass) for i in range(count)]).reshape(-1, 3)
+    table = pd.DataFrame(
+        {
+            "leg": events.leg, "touchdown": td, "takeoff": up, "foothold": events.foothold, "step_time": step_time,
+            "stride_time": np.append(np.full(min(2, count), np.nan), td[2:] - td[:-2]),
+            "double_support_time": up - td, "single_support_time": following - up, "stance_time": own_up - td,
+            "swing_time": second - own_up, "stance_percent": 100.0 * (own_up - td) / (second - td),
+            "step_length": step_length, "speed": step_length / step_time,
+            "first_peak": peaks[:, 0], "second_peak": peaks[:, 1], "midstance_minimum": peaks[:, 2],
+            "vertical_travel": _travel(recording, td),
+        },
+        index=pd.RangeIndex(1, count + 1, name="step"),
+    )  # fmt: skip
+    return Steps(table, masses, speed, events, recording, (*notes, *_doubts(recording, events, table, masses)))
+
+
+def _mean_over(t: np.ndarray, values: np.ndarray, begin: float, end: float) -> float:
+    """Mean of a channel between two times, by trapezia; NaN if a part is missing."""
+    inside = (t > begin) & (t < end)
+    times = np.concatenate([[begin], t[inside], [end]])
+    level = np.interp([begin, end], t, values)
+    return float(np.trapezoid(np.concatenate([level[:1], values[inside], level[1:]]), times) / (end - begin))
+
+
+def _masses(recording: Recording, strides: np.ndarray) -> np.ndarray:
+    """Body mass of each stride, shape [strides], kg: over a whole stride the mean force carries the weight."""
+    if not recording.has("fy"):
+        return np.empty(0)
+    found = [_mean_over(recording.t, recording.channels["fy"], *each) / recording.gravity for each in strides]
+    return np.array([mass for mass in found if np.isfinite(mass)])
+
+
+def _speed(recording: Recording, events: Events) -> float:
+    """Mean speed over as many whole strides as there are, m/s."""
+    if recording.belt_speed is None:
+        return np.nan
+    if recording.has("x"):
+        x = bridged(recording, recording.channels["x"])
+        places = np.interp(events.touchdown, recording.t, x)
+        known = np.flatnonzero(np.isfinite(places))
+        if len(known) > 2:
+            first = known[0]
+            last = first + 2 * ((known[-1] - first) // 2)  # an even number of steps, so that both legs count alike
+            while last > first and not np.isfinite(places[last]):
+                last -= 2
+            if last > first:
+                return float((places[last] - places[first]) / (events.touchdown[last] - events.touchdown[first]))
+    if recording.belt_speed:
+        return recording.belt_speed
+    if recording.has("vx") and len(events) > 2:
+        return _mean_over(recording.t, recording.channels["vx"], events.touchdown[0], events.touchdown[2])
+    known = np.flatnonzero(np.isfinite(events.foothold))
+    pairs = [(i, j) for i in known[:2] for j in known[-2:] if j > i and (j - i) % 2 == 0]
+    if pairs:
+        first, last = max(pairs, key=lambda pair: pair[1] - pair[0])
+        way = events.foothold[last] - events.foothold[first]
+        return float(way / (events.touchdown[last] - events.touchdown[first]))
+    return np.nan
+
+
+def _peaks(recording: Recording, events: Events, i: int, end: float, mass: float) -> tuple[float, float, float]:
+    """First and second force peak of the stance that begins with touchdown i, and the minimum between, body weights."""
+    force = events.feet.get(events.leg[i])
+    if force is None or not np.isfinite(end) or not np.isfinite(mass):
+        return np.nan, np.nan, np.nan
+    begin = events.touchdown[i]
+    inside = (recording.t > begin) & (recording.t < end)
+    values = force[inside] / (mass * recording.gravity)
+    if len(values) < _FEWEST_SAMPLES or not np.isfinite(values).all():
+        return np.nan, np.nan, np.nan
+    part = (recording.t[inside] - begin) / (end - begin)
+    early, late = values[part < 0.5], values[part >= 0.5]
+    first, second = int(np.argmax(early)), len(early) + int(np.argmax(late))
+    return float(values[first]), float(values[second]), float(values[first : second + 1].min())
+
+
+def _travel(recording: Recording, touchdown: np.ndarray) -> np.ndarray:
+    """Largest less smallest height in the stride that ends with each touchdown, shape [n], m."""
+    found = np.full(len(touchdown), np.nan)
+    if not recording.has("y"):
+        return found
+    y = recording.channels["y"]
+    if recording.rate > 40.0:
+        smooth = smoothed(recording, y, 10.0)
+        y = np.where(np.isfinite(smooth), smooth, y)
+    for i in range(2, len(touchdown)):
+        values = y[(recording.t >= touchdown[i - 2]) & (recording.t <= touchdown[i])]
+        if len(values) > 2 and np.isfinite(values).all():
+            found[i] = np.ptp(values)
+    return found
+
+
+def _doubts(recording: Recording, events: Events, table: pd.DataFrame, masses: np.ndarray) -> list[str]:
+    """What was not known, and what deserves a look, a sentence each."""
+    found = []
+    double = table["double_support_time"].mean()
+    if np.isfinite(double) and double * recording.rate < _FEWEST_SAMPLES:
+        found.append(
+            f"At {recording.rate:.4g} samples a second a double support of {double:.3f} s is "
+            f"{double * recording.rate:.1f} "
+            "samples long: its time is rough."
+        )
+    stated = recording.stated_mass
+    if len(masses) and stated:
+        mass, apart = masses.mean(), masses.mean() / stated - 1.0
+        words = "Check the plates, the window, and the stated mass." if abs(apart) > MASS_DIFFERENCE else ""
+        found.append(
+            f"The force carries {mass:.2f} kg, {100.0 * abs(apart):.1f} % {'more' if apart > 0 else 'less'} than the "
+            f"stated {stated:g} kg. {words}".strip()
+        )
+    if recording.belt_speed is None:
+        found.append(
+            "Speed and step length are not known, because the speed of the treadmill is not. State it with "
+            "--belt_speed."
+        )
+    return found

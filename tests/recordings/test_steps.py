@@ -1,0 +1,235 @@
+"""Steps of recordings against exact events of the engine, for all that they can be found from."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gait.errors import InputError
+from gait.recordings.events import find_events
+from gait.recordings.integration import integrated
+from gait.recordings.recording import recording_of
+from gait.recordings.steps import SUMMARY, steps
+from gait.simulation.walks import simulate
+from tests.helpers.walks_of_people import (
+    DOUBLE_SUPPORT,
+    MINIMUM,
+    PEAK,
+    STEP_LENGTH,
+    STEP_TIME,
+    TRAVEL,
+    geyer,
+    only,
+    recorded,
+)  # fmt: skip
+
+LATE = 0.0037
+"""By so much a double support is shorter where a foot counts from 20 N on: 80 kg, 14 kN/m [s]."""
+
+
+def feet_of(recording):
+    """The recording with the force of each foot, as plates under the feet give it."""
+    events = find_events(recording)
+    assert events.source == "force and centre of mass"
+    zero = np.zeros(len(recording.t))
+    feet = {f"fy_{side}": np.nan_to_num(events.feet[name], nan=0.0) for side, name in
+            (("left", "first"), ("right", "second"))}  # fmt: skip
+    return dataclasses.replace(recording, channels={"fy": recording.channels["fy"] + zero, **feet})
+
+
+# Exact events --------------------------------------------------------------------------------
+
+
+def test_a_published_gait_has_its_published_steps():
+    """Of simulated walks events are exact."""
+    found = steps(geyer()).summary()
+    assert list(found) == list(SUMMARY)
+    expected = {
+        "mass": 80.0, "step_time": STEP_TIME, "stride_time": 2 * STEP_TIME, "cadence": 60.0 / STEP_TIME,
+        "double_support_time": DOUBLE_SUPPORT, "speed": STEP_LENGTH / STEP_TIME, "step_length": STEP_LENGTH,
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-4), name
+    assert found["stance_percent"] == pytest.approx(100 * (STEP_TIME + DOUBLE_SUPPORT) / (2 * STEP_TIME), abs=0.01)
+    for name, value in {"first_peak": PEAK, "second_peak": PEAK, "midstance_minimum": MINIMUM}.items():
+        assert found[name] == pytest.approx(value, abs=0.002), name
+    assert found["vertical_travel"] == pytest.approx(TRAVEL, abs=5e-4)
+
+
+def test_several_walks_have_one_table():
+    walks = simulate(
+        [70, 75], [9000, 9500], 0.7, x0=0.05, y0=0.06, vx0=0.75, step_length=0.5, duration=5.0, interval=0.02
+    )
+    table = steps(walks).table
+    for i in range(2):
+        own = table[table["walk"] == i]
+        exact = walks.touchdown[i][np.isfinite(walks.touchdown[i])]
+        np.testing.assert_array_equal(own["touchdown"], exact)
+        np.testing.assert_allclose(own["step_length"][1:], 0.5)
+
+
+# Events from what is recorded ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interval", [0.001, 0.005, 0.01, 0.02])
+@pytest.mark.parametrize("feet", [False, True])
+def test_events_from_force_are_those_of_the_engine(interval, feet):
+    walks = geyer(interval=interval)
+    recording = recording_of(walks)
+    events = find_events(feet_of(recording) if feet else recording)
+    exact = walks.touchdown[0][np.isfinite(walks.touchdown[0])]
+    count = min(len(events), len(exact))
+    assert count >= len(exact) - 1
+    error = events.touchdown[:count] - exact[:count]
+    assert np.all(error > -1e-4)
+    assert np.all(error < 0.5 * LATE + 1e-4)
+    known = np.isfinite(events.takeoff)
+    double = (events.takeoff - events.touchdown)[known]
+    np.testing.assert_allclose(double, DOUBLE_SUPPORT - LATE, atol=2e-3)
+
+
+@pytest.mark.parametrize("rule", ["step_length", "angle_of_attack"])
+def test_events_of_irregular_walkers(rule):
+    """The paper's walkers are not periodic. Single supports of a few milliseconds may be lost, and then all are."""
+    target = {"step_length": [0.48, 0.5, 0.52]} if rule == "step_length" else {"angle_of_attack": [1.05, 1.08, 1.1]}
+    walks = simulate(
+        [62, 68, 74], [9900, 9000, 8500], [0.66, 0.7, 0.74], x0=0.03, y0=[0.01, 0.02, 0.01], vx0=[0.8, 0.85, 0.9],
+        duration=4.0, interval=0.01, **target,
+    )  # fmt: skip
+    walked = np.flatnonzero(walks.outcome == 0)
+    assert len(walked)
+    for i in walked:
+        events = find_events(recording_of(walks, i, gravity=10.0))
+        exact = walks.touchdown[i][np.isfinite(walks.touchdown[i])]
+        assert events.source == "force and centre of mass"
+        assert np.abs(events.touchdown - exact[: len(events)]).max() < 0.01
+
+
+@pytest.mark.parametrize(("channels", "source"), [(("fy",), "vertical force"), (("x", "y"), "vertical motion")])
+def test_rhythm_tells_step_time_and_nothing_of_support(channels, source):
+    found = steps(recorded(channels=channels))
+    assert found.events.source == source
+    summary = found.summary()
+    assert summary["step_time"] == pytest.approx(STEP_TIME, abs=2e-4)
+    for name in ("double_support_time", "stance_percent", "first_peak", "midstance_minimum"):
+        assert np.isnan(summary[name]), name
+    assert np.isnan(summary["mass"]) == (source == "vertical motion")
+    assert np.isnan(summary["speed"]) == (source == "vertical force")
+
+
+def test_noise_in_swing_makes_no_steps():
+    clean = feet_of(recorded(duration=6.0))
+    generator = np.random.default_rng(0)
+    noisy = {name: values + 6.0 * generator.standard_normal(len(values)) for name, values in clean.channels.items()}
+    one, other = find_events(clean), find_events(dataclasses.replace(clean, channels=noisy))
+    assert len(one) == len(other)
+    assert np.abs(one.touchdown - other.touchdown).max() < 0.01
+
+
+def test_a_contact_without_hold_would_make_steps_of_noise(monkeypatch):
+    """A control: without the least time of a contact, the noise of the test above makes events."""
+    monkeypatch.setattr("gait.recordings.events.HOLD", 0.0)
+    clean = feet_of(recorded(duration=6.0))
+    generator = np.random.default_rng(0)
+    noisy = {name: values + 20.0 * generator.standard_normal(len(values)) for name, values in clean.channels.items()}
+    assert len(find_events(dataclasses.replace(clean, channels=noisy))) > len(find_events(clean)) + 3
+
+
+def test_a_gap_of_the_position_is_bridged_for_events_only():
+    recording = recorded()
+    for name in ("x", "y"):
+        recording.channels[name][180:188] = np.nan
+    found = steps(recording)
+    assert found.events.source == "force and centre of mass"
+    assert np.isnan(recording.channels["y"][180:188]).all()
+    assert found.summary()["double_support_time"] == pytest.approx(DOUBLE_SUPPORT - LATE, abs=1e-3)
+
+
+def test_unknown_belt_speed_leaves_speed_unknown():
+    found = steps(only(recorded(), ("y", "fy"), belt_speed=None))
+    summary = found.summary()
+    assert np.isnan(summary["speed"])
+    assert np.isnan(summary["step_length"])
+    assert any("--belt_speed" in note for note in found.notes)
+
+
+# Mass ----------------------------------------------------------------------------------------
+
+
+def test_mass_is_that_of_whole_strides_on_plates():
+    """Beside the plates the force is that of one foot only, and the mean of all of it is not the weight."""
+    recording = recorded()
+    recording.channels["fy"][:60] *= 0.3
+    on_plates = recording.t > 0.6
+    found = steps(dataclasses.replace(recording, on_plates=on_plates))
+    assert found.masses.mean() == pytest.approx(80.0, rel=2e-3)
+    assert recording.channels["fy"].mean() / 9.81 < 75.0
+
+
+@pytest.mark.parametrize(("stated", "flagged"), [(78.0, False), (70.0, True)])
+def test_a_stated_mass_is_compared(stated, flagged):
+    (note,) = [note for note in steps(only(recorded(), (), stated_mass=stated)).notes if "stated" in note]
+    assert f"{100 * (80 / stated - 1):.1f} % more" in note
+    assert ("Check" in note) == flagged
+
+
+def test_few_samples_in_a_double_support_are_told():
+    assert any("samples long" in note for note in steps(recorded(interval=0.05, duration=6.0)).notes)
+    assert not any("samples long" in note for note in steps(recorded()).notes)
+
+
+# Motion from force ---------------------------------------------------------------------------
+
+
+def test_height_is_integrated_from_the_force():
+    recording = recorded(interval=0.005)
+    events = find_events(recording)
+    alone = only(recording, ("fx", "fy"), belt_speed=STEP_LENGTH / STEP_TIME)
+    found, sentence = integrated(alone, events, 80.0)
+    assert "twice" in sentence
+    known = np.isfinite(found.channels["y"])
+    assert known.mean() > 0.7
+    y = recording.channels["y"][known]
+    np.testing.assert_allclose(found.channels["y"][known], y - y.mean(), atol=1e-3)
+
+
+# What is no walk -----------------------------------------------------------------------------
+
+
+def refusal(recording):
+    with pytest.raises(InputError) as error:
+        steps(recording)
+    return str(error.value)
+
+
+def test_standing_is_no_walk():
+    recording = recorded()
+    channels = {"y": np.full(400, 0.95), "fy": np.full(400, 785.0) + np.random.default_rng(0).normal(0, 2, 400)}
+    assert "stands" in refusal(dataclasses.replace(recording, channels=channels))
+
+
+def test_running_is_no_walk():
+    t = np.arange(400) * 0.01
+    force = np.maximum(0.0, 2000.0 * np.sin(2 * np.pi * t / 0.7))
+    assert "running" in refusal(dataclasses.replace(recorded(), channels={"fy": force}))
+
+
+def test_a_jump_is_no_walk():
+    recording = recorded(channels=("fy",))
+    recording.channels["fy"][200:230] = 0.0
+    assert "a jump" in refusal(recording)
+
+
+def test_stairs_are_no_level_walk():
+    recording = recorded()
+    recording.channels["y"] = recording.channels["y"] + 0.2 * recording.t
+    assert "rises" in refusal(recording)
+
+
+def test_less_than_a_stride_is_too_little():
+    assert "less than one whole stride" in refusal(recorded(duration=0.8))
+
+
+def test_no_stride_on_plates_is_too_little():
+    recording = recorded()
+    assert "on a force plate" in refusal(dataclasses.replace(recording, on_plates=np.zeros(400, bool)))
