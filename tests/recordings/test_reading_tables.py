@@ -604,6 +604,7 @@ def test_a_window_and_a_rate(read, walk):
     assert_same(read("# rate_hz: 100\n" + csv_text(columns)), walk)
 
 
+@pytest.mark.slow
 def test_ten_minutes_at_1_khz(tmp_path):
     """A file of 600,000 rows is read whole."""
     t = np.arange(600_000) / 1000
