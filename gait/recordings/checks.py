@@ -7,7 +7,7 @@ import numpy as np
 from gait.errors import InputError
 from gait.recordings.events import Events
 from gait.recordings.pressure import THRESHOLD, bridged
-from gait.recordings.recording import Recording
+from gait.recordings.recording import Recording, between
 
 _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
 _STILL = 0.01  # m that a standing person sways up and down
@@ -72,7 +72,7 @@ def whole_strides(recording: Recording, events: Events) -> np.ndarray:
     spans = spans[np.diff(spans, axis=1)[:, 0] < 1.5 * np.median(np.diff(spans, axis=1))]
     if recording.on_plates is None:
         return spans
-    whole = [recording.on_plates[(recording.t >= begin) & (recording.t <= end)].all() for begin, end in spans]
+    whole = [recording.on_plates[between(recording.t, begin, end)].all() for begin, end in spans]
     return spans[np.array(whole, bool)]
 
 
@@ -108,7 +108,7 @@ def _check_level(recording: Recording, events: Events) -> None:
     y = bridged(recording, recording.channels["y"])
     means = []
     for begin, end in zip(events.touchdown[:-2:2], events.touchdown[2::2], strict=False):
-        values = y[(recording.t >= begin) & (recording.t < end)]
+        values = y[between(recording.t, begin, end)]
         if len(values) and np.isfinite(values).all():
             means.append(values.mean())
     if len(means) > 1 and abs(climb := float(np.median(np.diff(means)))) > _CLIMB:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import signal
 
 from gait.recordings.pressure import THRESHOLD, bridged, centre_of_pressure, split_force
-from gait.recordings.recording import SIDES, TURNS, Recording
+from gait.recordings.recording import SIDES, TURNS, Recording, between
 
 HOLD = 0.06
 """Least time [s] of a contact and of a swing; shorter ones are noise."""
@@ -144,33 +144,33 @@ def _crossing(t: np.ndarray, force: np.ndarray, edge: int) -> float:
 def _from_feet(recording: Recording, feet: dict[str, np.ndarray], source: str) -> Events:
     """Steps from the vertical force on each foot."""
     stances = {leg: contacts(recording, force) for leg, force in feet.items()}
+    ends = {leg: dict(each) for leg, each in stances.items()}
     downs = [(down, leg) for leg, each in stances.items() for down in each[:, 0] if np.isfinite(down)]
     downs.sort()
     touchdown, leg = np.array([down for down, _ in downs]), np.array([leg for _, leg in downs], dtype=str)
     takeoff, foothold = np.full(len(downs), np.nan), np.full(len(downs), np.nan)
+    centre = centre_of_pressure(recording) if recording.has("x", "y", "fx", "fy") else None
     for i, (down, own) in enumerate(downs):
         (other,) = (name for name in feet if name != own)
-        later = [time for time in downs[i + 1 :] if time[1] == other]
+        later = [time for time in downs[i + 1 : i + 4] if time[1] == other]
         up = stances[other][:, 1]
         up = up[(up > down) & (up < (later[0][0] if later else np.inf))]
         takeoff[i] = up[0] if len(up) else np.nan
-        end = next((up for begin, up in stances[own] if begin == down), np.nan)
-        foothold[i] = _foothold(recording, own, down, end)
+        foothold[i] = _foothold(recording, centre, own, down, ends[own][down])
     return Events(touchdown, takeoff, leg, foothold, source, feet)
 
 
-def _foothold(recording: Recording, leg: str, down: float, up: float) -> float:
+def _foothold(recording: Recording, centre: np.ndarray | None, leg: str, down: float, up: float) -> float:
     """Forward position of a foot in the middle half of its stance, NaN where nothing tells it."""
     if not np.isfinite(up):
         return np.nan
-    middle = np.abs(recording.t - 0.5 * (down + up)) < 0.25 * (up - down)
+    middle = between(recording.t, 0.75 * down + 0.25 * up, 0.25 * down + 0.75 * up)
     side = leg if leg in SIDES else SIDES[TURNS.index(leg)]
     for name in (f"px_{side}", f"heel_x_{side}"):
         if recording.has(name) and np.isfinite(values := recording.channels[name][middle]).any():
             return float(np.nanmean(values))
-    if recording.has("x", "y", "fx", "fy"):  # of a walker the force of one foot points from it to the mass
-        centre = centre_of_pressure(recording)[middle]
-        return float(np.nanmedian(centre)) if np.isfinite(centre).any() else np.nan
+    if centre is not None and np.isfinite(centre[middle]).any():  # a walker's force points from its foot to the mass
+        return float(np.nanmedian(centre[middle]))
     return np.nan
 
 

@@ -13,6 +13,12 @@ HINT_FLAGS = (
     ("up", "string", "Axis of the recording that points up, such as z or -y; by default where the force points."),
     ("forward", "string", "Axis along which the person walks, such as x or -x; by default that of the way."),
     ("window", "list", "Begin and end [s] of the part to use, in the time of the file, such as 2,13."),
+    (
+        "units",
+        "string",
+        "Units of the file, such as mm or mm,kN; by default as its names say, or as they make a person.",
+    ),
+    ("body", "string", "Marker that stands for the centre of mass."),
     ("rate", "float", "Samples a second, for a table without a column of times."),
 )
 """Name, kind and help text of the flags that describe a recording; they are arguments of `gait.read_recording`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from gait.recordings.recording import TURNS, Recording
+from gait.recordings.recording import TURNS, Recording, between
 
 THRESHOLD = 20.0
 """Vertical force [N] above which a foot is on the ground."""
@@ -70,15 +70,15 @@ def split_force(t: np.ndarray, centre: np.ndarray, fy: np.ndarray) -> dict[str, 
     forces = np.zeros((2, len(fy)))
     known = np.zeros(len(fy), bool)
     for number, (place, begin, end) in enumerate(places):
-        single = (t >= begin) & (t <= end)
+        single = between(t, begin, end)
         forces[number % 2, single] = fy[single]
-        known |= single
+        known[single] = True
         if number + 1 < len(places):
             further, until = places[number + 1][0], places[number + 1][1]
-            both = (t > end) & (t < until)
+            both = slice(single.stop, between(t, until, until).start)
             share = np.clip((centre[both] - place) / (further - place), 0.0, 1.0)
             forces[number % 2, both], forces[(number + 1) % 2, both] = fy[both] * (1.0 - share), fy[both] * share
-            known |= both
+            known[both] = True
     return {name: np.where(known, force, np.nan) for name, force in zip(TURNS, forces, strict=True)}
 
 

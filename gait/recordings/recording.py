@@ -72,6 +72,16 @@ class Recording:
         return all(name in self.channels for name in names)
 
 
+def between(t: np.ndarray, begin: float, end: float) -> slice:
+    """Samples from one time to another, both included.
+
+    Args:
+        t: times, ascending, shape [samples], s.
+        begin, end: s.
+    """
+    return slice(int(np.searchsorted(t, begin, side="left")), int(np.searchsorted(t, end, side="right")))
+
+
 def recording_of(walks: Walks, i: int = 0, gravity: float = GRAVITY) -> Recording:
     """A simulated walk as a recording of its centre of mass and of the total force.
 

@@ -11,7 +11,7 @@ from gait.recordings.checks import check_walk, whole_strides
 from gait.recordings.events import Events, find_events, smoothed
 from gait.recordings.integration import integrated
 from gait.recordings.pressure import bridged
-from gait.recordings.recording import Recording, recording_of
+from gait.recordings.recording import Recording, between, recording_of
 from gait.simulation.conditions import Walks
 from gait.simulation.steps import exact_events
 
@@ -181,7 +181,7 @@ def _measured(recording: Recording, events: Events) -> Steps:
 
 def _mean_over(t: np.ndarray, values: np.ndarray, begin: float, end: float) -> float:
     """Mean of a channel between two times, by trapezia; NaN if a part is missing."""
-    inside = (t > begin) & (t < end)
+    inside = between(t, begin, end)
     times = np.concatenate([[begin], t[inside], [end]])
     level = np.interp([begin, end], t, values)
     return float(np.trapezoid(np.concatenate([level[:1], values[inside], level[1:]]), times) / (end - begin))
@@ -229,7 +229,7 @@ def _peaks(recording: Recording, events: Events, i: int, end: float, mass: float
     if force is None or not np.isfinite(end) or not np.isfinite(mass):
         return np.nan, np.nan, np.nan
     begin = events.touchdown[i]
-    inside = (recording.t > begin) & (recording.t < end)
+    inside = between(recording.t, begin, end)
     values = force[inside] / (mass * recording.gravity)
     if len(values) < _FEWEST_SAMPLES or not np.isfinite(values).all():
         return np.nan, np.nan, np.nan
@@ -249,7 +249,7 @@ def _travel(recording: Recording, touchdown: np.ndarray) -> np.ndarray:
         smooth = smoothed(recording, y, 10.0)
         y = np.where(np.isfinite(smooth), smooth, y)
     for i in range(2, len(touchdown)):
-        values = y[(recording.t >= touchdown[i - 2]) & (recording.t <= touchdown[i])]
+        values = y[between(recording.t, touchdown[i - 2], touchdown[i])]
         if len(values) > 2 and np.isfinite(values).all():
             found[i] = np.ptp(values)
     return found

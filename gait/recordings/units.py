@@ -13,6 +13,8 @@ HEIGHTS = (0.33, 1.45)
 """Heights of the centre of mass or of the pelvis of somebody who stands, m."""
 TRAVELS = (0.006, 0.2)
 """Vertical travel of the centre of mass of somebody who walks, m."""
+_CLIMB = 2.5
+"""Largest rise in a recording, on stairs or in a jump, m."""
 _FASTEST = 15.0
 """Way of a centre of pressure in a second that no walker takes, m."""
 WEIGHTS = (100.0, 2500.0)
@@ -79,9 +81,23 @@ def settle_lengths(raw: Raw, body: str, up: np.ndarray, stated: str | None, name
     heels = [raw.points[name][:, axis] * up[axis] for name in raw.points if name.startswith("heel")]
     floor = float(min((np.nanpercentile(heel, 2) for heel in heels if np.isfinite(heel).any()), default=0.0))
     if stated is None and heights.size:
-        middle = float(np.median(heights))
-        level, travel = (middle - floor if heels else abs(middle)), float(np.subtract(*np.percentile(heights, [98, 2])))
+        low = float(np.percentile(heights, 5))  # not the middle, which on stairs is far above the ground
+        level, travel = (low - floor if heels else abs(low)), float(np.subtract(*np.percentile(heights, [98, 2])))
         factor = _length_factor(raw, level, travel, factor, said, HEIGHTS[1] if not named else 2.2)
+        if travel * factor > TRAVELS[1]:
+            raw.notes.append(f"The height of the body changes by {travel * factor:.2f} m, more than in level walking.")
+    elif stated is None and heels and not heights.size:
+        rise = float(
+            np.nanmax([np.subtract(*np.nanpercentile(heel, [98, 2])) for heel in heels if np.isfinite(heel).any()])
+        )
+        others = [
+            (scale, unit) for unit, scale in (("mm", 1e-3), ("cm", 1e-2), ("m", 1.0)) if 0.04 <= rise * scale <= 0.4
+        ]
+        if not 0.04 <= rise * factor <= 0.4 and others:
+            raw.notes.append(
+                f"Positions are in {others[0][1]}: the heels would rise by {rise * factor:.3g} m otherwise."
+            )
+            factor = others[0][0]
     if heels and heights.size and not raw.deviation and not -0.05 <= floor * factor <= 0.15:
         raw.points = {name: values - np.eye(3)[axis] * up[axis] * floor for name, values in raw.points.items()}
         raw.notes.append(
@@ -125,9 +141,8 @@ def settle_pressures(raw: Raw, rate: float) -> None:
 
 def _length_factor(raw: Raw, level: float, travel: float, factor: float, said: str | None, highest: float) -> float:
     def fits(scale: float) -> bool:
-        moves = travel * scale <= TRAVELS[1]
         return (
-            moves
+            travel * scale <= (TRAVELS[1] if raw.deviation else _CLIMB)
             and (raw.deviation or HEIGHTS[0] <= level * scale <= highest)
             and (not raw.deviation or travel * scale >= TRAVELS[0])
         )

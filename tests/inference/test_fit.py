@@ -88,6 +88,7 @@ def test_a_height_known_but_for_a_constant_will_do():
     assert each.rest_length == pytest.approx(1.0, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_noise_moves_estimates_as_their_errors_say():
     """24 windows of a periodic walk in 5 mm of noise: a z-score has a standard deviation of 1 ± 0.15."""
     clean, generator = recorded(duration=12.0), np.random.default_rng(3)

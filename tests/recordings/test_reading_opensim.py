@@ -324,6 +324,15 @@ def test_markers_that_stand_for_the_body(read, walk):
         read(marker_text(pelvis, walk.t), "walk.trc", body="C8")
 
 
+def test_heels_alone(read, walk):
+    heels = {name: values for name, values in markers_of(walk).items() if "Heel" in name}
+    for unit in ("mm", "m"):
+        recording = read(marker_text(heels, walk.t, unit=unit), "walk.trc")
+        assert not recording.has("x")
+        assert np.abs(recording.channels["heel_y_left"] - walk.heel_y_left).max() < 1e-6
+        assert recording.belt_speed == 0.0
+
+
 def test_columns_that_do_not_fit_the_markers_are_refused(read, walk):
     text = marker_text(markers_of(walk), walk.t)
     for other in (text.replace("L.Heel\t\t", "L.Heel\t\t\tExtra\t\t"), text.replace("\tL.Heel\t\t", "")):

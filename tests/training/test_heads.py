@@ -201,6 +201,7 @@ def test_the_file_and_the_configuration_are_enough(trained):
     np.testing.assert_allclose(answers.mixtures.matrices()[0, component], factor)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(trained, small_dataset, tmp_path, cut_after_checkpoint, no_figure):
     from gait.training.fitting import train
 
@@ -216,6 +217,7 @@ def test_a_run_goes_on_where_it_stopped(trained, small_dataset, tmp_path, cut_af
     assert parts[0] == parts[1]
 
 
+@pytest.mark.slow
 def test_training_from_disk_learns_as_well(small_dataset, tmp_path, no_figure):
     from gait.training.fitting import train
 
