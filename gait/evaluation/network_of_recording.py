@@ -77,7 +77,9 @@ def _inputs(trained: FinishedRun, found: Steps, fits: Mapping[str, Sequence[Stri
     rows = next((own for using, own in fits.items() if using != "force" and own), None)
     if rows is None:
         return "Where the first foot stands is not known without a fit to the path, and the network counts from it."
-    begin, foot = rows[0].begin, float(rows[0].footholds[0])
+    begin = rows[0].begin
+    # The network counts from the foot, and from the ground where the recording does not know how high it is.
+    zero = {"x": float(rows[0].footholds[0]), "y": rows[0].walk.height}
     interval = scenario.interval or _stored_interval(config)
     if interval is None:
         return f"The time between the network's samples is not known without its dataset, {config.data}."
@@ -90,7 +92,7 @@ def _inputs(trained: FinishedRun, found: Steps, fits: Mapping[str, Sequence[Stri
         )
     columns = []
     for name in scenario.inputs:
-        values = np.interp(times, recording.t, recording.channels[name]) - (foot if name == "x" else 0.0)
+        values = np.interp(times, recording.t, recording.channels[name]) - zero.get(name, 0.0)
         if not np.isfinite(values).all():
             return f"The recording has gaps in {name} that the network cannot read over."
         columns.append(values)
