@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gait.data.dataset import open_dataset
+from gait.diagnostics.walker_fit import WalkerVerdict
 from gait.errors import InputError
 from gait.inference.fit import StrideFit
 from gait.parameters import QUANTITIES
@@ -19,7 +20,9 @@ FAR = 2.0
 """Distance from the training recordings, in theirs, from which a network is not to be trusted."""
 
 
-def network_sentences(run: str | AnyPath, found: Steps, fits: Mapping[str, Sequence[StrideFit]]) -> list[str]:
+def network_sentences(
+    run: str | AnyPath, found: Steps, fits: Mapping[str, Sequence[StrideFit]], verdict: WalkerVerdict | None
+) -> list[str]:
     """Asks the network of a run about a recording.
 
     The recording begins in the middle of its first single support, where the walks of the training begin, with x
@@ -29,6 +32,7 @@ def network_sentences(run: str | AnyPath, found: Steps, fits: Mapping[str, Seque
         run: folder of the run.
         found: steps of the recording.
         fits: walkers fitted to it, whose first one tells where the foot stands.
+        verdict: what they say together; a network knows walkers only.
 
     Returns:
         What it says, how far the recording is from its training, and a warning where that is far.
@@ -47,10 +51,15 @@ def network_sentences(run: str | AnyPath, found: Steps, fits: Mapping[str, Seque
     sentences = [f"The network of {trained.folder} says: {', '.join(words)}."]
     if distance > FAR:
         sentences.insert(0, "Do not believe the network: this recording lies far outside of what it was trained on.")
+    elif verdict is None or not verdict.is_persons:
+        sentences.insert(
+            0,
+            "Do not take the network's answer for the person's: it knows walkers only, and by the checks above this "
+            "person is not known to be one. A recording can lie near the walks of the training and yet be none of them.",
+        )
     sentences.append(
         f"Distance of its inputs from the training recordings: {distance:.1f}, where they have 1 on average "
-        "(Mahalanobis, as "
-        "the network's first layers see it)."
+        "(Mahalanobis, in the standardised inputs)."
     )
     if residual:
         sentences.append(

@@ -88,7 +88,7 @@ def evaluate_recording(
     if run is not None:
         from gait.evaluation.network_of_recording import network_sentences  # only now: it takes Keras
 
-        network = network_sentences(run, found, fits)
+        network = network_sentences(run, found, fits, verdict)
     files.make_folder(out)
     with files.locked(out):
         files.write_text(out / REPORT, recording_report(Path(path).name, found, fits, verdict, others, network))
