@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gait.data.dataset import open_dataset
+from gait.diagnostics.walker_fit import WalkerVerdict
 from gait.errors import InputError
 from gait.inference.fit import StrideFit
 from gait.parameters import QUANTITIES
@@ -19,7 +20,9 @@ FAR = 2.0
 """Distance from the training recordings, in theirs, from which a network is not to be trusted."""
 
 
-def network_sentences(run: str | AnyPath, found: Steps, fits: Mapping[str, Sequence[StrideFit]]) -> list[str]:
+def network_sentences(
+    run: str | AnyPath, found: Steps, fits: Mapping[str, Sequence[StrideFit]], verdict: WalkerVerdict | None
+) -> list[str]:
     """Asks the network of a run about a recording.
 
     The recording begins in the middle of its first single support, where the walks of the training begin, with x
@@ -29,6 +32,7 @@ def network_sentences(run: str | AnyPath, found: Steps, fits: Mapping[str, Seque
         run: folder of the run.
         found: steps of the recording.
         fits: walkers fitted to it, whose first one tells where the foot stands.
+        verdict: what they say together; a network knows walkers only.
 
     Returns:
         What it says, how far the recording is from its training, and a warning where that is far.
@@ -47,10 +51,15 @@ def network_sentences(run: str | AnyPath, found: Steps, fits: Mapping[str, Seque
     sentences = [f"The network of {trained.folder} says: {', '.join(words)}."]
     if distance > FAR:
         sentences.insert(0, "Do not believe the network: this recording lies far outside of what it was trained on.")
+    elif verdict is None or not verdict.is_persons:
+        sentences.insert(
+            0,
+            "Do not take the network's answer for the person's: it knows walkers only, and by the checks above this "
+            "person is not known to be one. A recording can lie near the walks of the training and yet be none of them.",
+        )
     sentences.append(
         f"Distance of its inputs from the training recordings: {distance:.1f}, where they have 1 on average "
-        "(Mahalanobis, as "
-        "the network's first layers see it)."
+        "(Mahalanobis, in the standardised inputs)."
     )
     if residual:
         sentences.append(
@@ -77,7 +86,9 @@ def _inputs(trained: FinishedRun, found: Steps, fits: Mapping[str, Sequence[Stri
     rows = next((own for using, own in fits.items() if using != "force" and own), None)
     if rows is None:
         return "Where the first foot stands is not known without a fit to the path, and the network counts from it."
-    begin, foot = rows[0].begin, float(rows[0].footholds[0])
+    begin = rows[0].begin
+    # The network counts from the foot, and from the ground where the recording does not know how high it is.
+    zero = {"x": float(rows[0].footholds[0]), "y": rows[0].walk.height}
     interval = scenario.interval or _stored_interval(config)
     if interval is None:
         return f"The time between the network's samples is not known without its dataset, {config.data}."
@@ -90,7 +101,7 @@ def _inputs(trained: FinishedRun, found: Steps, fits: Mapping[str, Sequence[Stri
         )
     columns = []
     for name in scenario.inputs:
-        values = np.interp(times, recording.t, recording.channels[name]) - (foot if name == "x" else 0.0)
+        values = np.interp(times, recording.t, recording.channels[name]) - zero.get(name, 0.0)
         if not np.isfinite(values).all():
             return f"The recording has gaps in {name} that the network cannot read over."
         columns.append(values)

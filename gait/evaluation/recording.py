@@ -14,10 +14,10 @@ import numpy as np
 from gait.diagnostics.walker_fit import WalkerVerdict, judge_fits
 from gait.errors import InputError
 from gait.inference.fit import USINGS, StrideFit, fit
-from gait.recordings.reading import read_recording
+from gait.recordings.reading import read_recording, understood
 from gait.recordings.steps import Steps, steps
 from gait.report.recording import plot_recording
-from gait.report.recording_text import FIGURE, recording_report, step_columns, summary_lines, understood
+from gait.report.recording_text import FIGURE, recording_report, step_columns, summary_lines
 from gait.report.style import save
 from gait.scripting import COLUMNS, listing
 from gait.storage import files
@@ -55,7 +55,7 @@ class RecordingEvaluation:
         assert self.steps.recording is not None
         model = [*(self.verdict.sentences() if self.verdict else []), *self.others]
         parts = [
-            textwrap.fill(understood(self.steps.recording), COLUMNS), "\n".join(summary_lines(self.steps)),
+            textwrap.fill(f"Read: {understood(self.steps.recording)}", COLUMNS), "\n".join(summary_lines(self.steps)),
             listing(self.steps.notes), "What the model adds:", listing(model),
         ]  # fmt: skip
         if self.network:
@@ -88,7 +88,7 @@ def evaluate_recording(
     if run is not None:
         from gait.evaluation.network_of_recording import network_sentences  # only now: it takes Keras
 
-        network = network_sentences(run, found, fits)
+        network = network_sentences(run, found, fits, verdict)
     files.make_folder(out)
     with files.locked(out):
         files.write_text(out / REPORT, recording_report(Path(path).name, found, fits, verdict, others, network))

@@ -55,7 +55,10 @@ def stride_posterior(stride: Stride, optimum: Optimum, start: Start, noise: floa
     curvature = (optimum.jacobian * scale / noise).T @ (optimum.jacobian * scale / noise)
     curvature += 1e-9 * np.trace(curvature) * np.eye(len(scale))
     centre, covariance = optimum.theta / scale, _WIDER * np.linalg.inv(curvature)
+    theta, weights, ess = centre[None] * scale, np.ones(1), 0.0
     for _ in range(_ROUNDS):
+        if not np.isfinite(covariance).all():
+            break
         variances, axes = np.linalg.eigh(0.5 * (covariance + covariance.T))
         factor = axes * np.sqrt(np.maximum(variances, _NARROWEST * variances[-1]))  # rounding leaves it positive
         _, upper = np.linalg.qr(factor.T)
@@ -68,7 +71,10 @@ def stride_posterior(stride: Stride, optimum: Optimum, start: Start, noise: floa
         found = np.sum(stride.residuals(theta[inside], optimum.rule) ** 2, axis=1)
         cost[inside] = np.where(np.isnan(found), np.inf, found)
         log_weights = -0.5 * (cost - optimum.cost) / noise**2 - proposal.log_density(draws)
-        weights = np.exp(log_weights - log_weights.max()) if np.isfinite(log_weights.max()) else np.ones(_DRAWS)
+        if not np.isfinite(log_weights.max()):  # nobody walks there
+            weights, ess = np.full(_DRAWS, 1.0 / _DRAWS), 0.0
+            break
+        weights = np.exp(log_weights - log_weights.max())
         weights /= weights.sum()
         ess = float(1.0 / np.sum(weights**2))
         if ess > _LEAST:

@@ -13,7 +13,7 @@ from gait.recordings.integration import integrated
 from gait.recordings.pressure import bridged
 from gait.recordings.recording import Recording, between, recording_of
 from gait.simulation.conditions import Walks
-from gait.simulation.steps import exact_events
+from gait.simulation.steps import exact_events, foot_forces, mass_and_gravity
 
 UNITS = {
     "mass": "kg", "step_time": "s", "stride_time": "s", "cadence": "steps/min", "double_support_time": "s",
@@ -132,23 +132,18 @@ def steps(walks: Walks | Recording) -> Steps:
 
 
 def _of_walk(walks: Walks, i: int) -> Steps:
-    recording = recording_of(walks, i)
+    """Steps of a simulated walk, with the exact events, mass and gravity."""
+    mass, gravity = mass_and_gravity(walks, i)
+    recording = recording_of(walks, i, gravity)
     touchdown, takeoff, foothold, legs = exact_events(walks, i)
-    split = find_events(recording)
-    events = Events(touchdown, takeoff, legs, foothold, "the engine", {})
-    if split.feet and len(split) and len(touchdown):
-        # Which of the two is which: the leg of the touchdown that is nearest to the first one found.
-        nearest = legs[np.argmin(np.abs(touchdown - split.touchdown[0]))]
-        other = {"left": "right", "right": "left"}
-        names = {split.leg[0]: nearest, next(n for n in split.feet if n != split.leg[0]): other[nearest]}
-        events = dataclasses.replace(events, feet={names[name]: force for name, force in split.feet.items()})
-    return _measured(recording, events)
+    events = Events(touchdown, takeoff, legs, foothold, "the engine", foot_forces(walks, i))
+    return _measured(recording, events, np.array([mass]) if np.isfinite(mass) else np.empty(0))
 
 
-def _measured(recording: Recording, events: Events) -> Steps:
+def _measured(recording: Recording, events: Events, masses: np.ndarray | None = None) -> Steps:
     notes = [events.sentence] if events.source != "the engine" else []
-    strides = whole_strides(recording, events)
-    masses = _masses(recording, strides)
+    if masses is None:
+        masses = _masses(recording, whole_strides(recording, events))
     if not recording.has("y") and len(masses) and recording.has("fy"):
         recording, caveat = integrated(recording, events, float(masses.mean()))
         notes.append(caveat)

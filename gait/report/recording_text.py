@@ -10,7 +10,8 @@ import pandas as pd
 
 from gait.diagnostics.walker_fit import WalkerVerdict
 from gait.inference.fit import StrideFit
-from gait.recordings.recording import SIDES, Recording
+from gait.recordings.reading import understood
+from gait.recordings.recording import SIDES
 from gait.recordings.steps import UNITS, Steps
 
 FIGURE = "recording.png"
@@ -24,18 +25,6 @@ LABELS = {
     "vertical_travel": "vertical travel of the body",
 }  # fmt: skip
 """Words for each quantity of a walk."""
-
-
-def understood(recording: Recording) -> str:
-    """One line on what was read and how it was understood."""
-    parts = [f"{recording.duration:.4g} s at {recording.rate:.4g} Hz"]
-    parts += [recording.body] if recording.has("y") else []
-    feet = [name.removeprefix("fy_") for name in recording.channels if name.startswith("fy_")]
-    if recording.has("fy"):
-        parts.append(f"force of each foot ({', '.join(feet)})" if feet else "force of both feet together")
-    heels = [side for side in SIDES if recording.has(f"heel_x_{side}")]
-    parts += ["heel markers"] if heels else []
-    return f"Read: {', '.join(parts)}. {' '.join(recording.notes)}".strip()
 
 
 def summary_lines(found: Steps) -> list[str]:
@@ -90,7 +79,7 @@ def recording_report(
     assert recording is not None
     parts = [
         f"# {source}",
-        understood(recording),
+        f"Read: {understood(recording)}",
         "## Certain without a model",
         _statistics(found),
         _listed(found.notes),

@@ -100,6 +100,19 @@ def test_a_walk_unlike_those_of_the_training_is_far(tmp_path, finished_run):
     assert "## What the network says" in (tmp_path / "out" / "recording.md").read_text(encoding="utf-8")
 
 
+def test_recordings_of_the_training_are_at_a_distance_of_1(small_dataset, finished_run):
+    """Their mean square is 1, that of other walkers is not."""
+    from gait.data.dataset import open_dataset
+    from gait.training.distance import input_distance
+    from gait.training.run import load_run
+
+    run = load_run(finished_run)
+    split = open_dataset(small_dataset).load("train", run.scenario.inputs)
+    own = input_distance(run, run.inputs(split, "train"))
+    assert np.mean(own**2) == pytest.approx(1.0, rel=0.05)
+    assert np.median(input_distance(run, 1.5 * run.inputs(split, "train"))) > 2.0
+
+
 def test_the_command_prints_all_of_it(scripts, tmp_path):
     path = table_of(recorded(duration=2.5), tmp_path / "walk.csv")
     done = scripts.run("evaluate.py", f"--recording={path}", f"--out={tmp_path / 'out'}", "--mass=70")

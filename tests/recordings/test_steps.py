@@ -56,6 +56,18 @@ def test_a_published_gait_has_its_published_steps():
     assert found["vertical_travel"] == pytest.approx(TRAVEL, abs=5e-4)
 
 
+@pytest.mark.parametrize("gravity", [1.62, 9.81, 10.0])
+@pytest.mark.parametrize("interval", [0.01, 0.1])
+def test_mass_does_not_depend_on_gravity(gravity, interval):
+    """Walks carry neither: energy tells both, exactly."""
+    scale = gravity / 10.0
+    walks = simulate(
+        70, 9000 * scale, 0.7, x0=0.05, y0=0.06, vx0=0.75 * scale**0.5, step_length=0.5, gravity=gravity,
+        duration=15.0, interval=interval,
+    )  # fmt: skip
+    assert steps(walks).summary()["mass"] == pytest.approx(70.0, rel=1e-6)
+
+
 def test_several_walks_have_one_table():
     walks = simulate(
         [70, 75], [9000, 9500], 0.7, x0=0.05, y0=0.06, vx0=0.75, step_length=0.5, duration=5.0, interval=0.02
