@@ -55,7 +55,7 @@ def network_sentences(
         sentences.insert(
             0,
             "Do not take the network's answer for the person's: it knows walkers only, and by the checks above this "
-            "person is not known to be one. A recording can lie near the walks of the training and yet be none of them.",
+            "person is not known to be one. A recording can lie near the walks of the training and be none of them.",
         )
     sentences.append(
         f"Distance of its inputs from the training recordings: {distance:.1f}, where they have 1 on average "
