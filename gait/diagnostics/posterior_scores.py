@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from gait.diagnostics.calibration import LEVELS, Coverage, coverage
+from gait.diagnostics.calibration import ControlledCoverage, Coverage, count_coverage
 from gait.parameters import QUANTITIES, Uniform
 
 TOLERANCE = 0.015
@@ -52,30 +52,14 @@ class Mean:
 
 
 @dataclasses.dataclass(frozen=True)
-class RankedCoverage:
-    """Coverage and ranks of the posterior of one quantity, beside controls.
+class RankedCoverage(ControlledCoverage):
+    """Coverage that counts as right within `TOLERANCE` of its level, and the ranks.
 
     Attributes:
-        n: number of walkers.
         counts: walkers in each of `BINS` bins of the rank of the truth among its draws, shape [BINS].
-        ranks_p: probability of ranks as uneven as these, if the posterior is exact (Kolmogorov and Smirnov).
-        posterior: coverage at each of `LEVELS`.
-        halved, doubled: coverage of intervals × 0.5 and × 2, controls that must fail.
-        prior: coverage of intervals of the prior. They hold, but are as wide for every walker.
     """
 
-    n: int
     counts: tuple[int, ...]
-    ranks_p: float
-    posterior: tuple[Coverage, ...]
-    halved: tuple[Coverage, ...]
-    doubled: tuple[Coverage, ...]
-    prior: tuple[Coverage, ...]
-
-    @property
-    def kinds(self) -> dict[str, tuple[Coverage, ...]]:
-        """Coverages of the posterior and of the controls, by their names."""
-        return {kind: getattr(self, kind) for kind in ("posterior", "halved", "doubled", "prior")}
 
     @property
     def worst(self) -> float:
@@ -119,13 +103,14 @@ def ranked_coverage(
         generator: for ties, and for the prior's draws.
     """
     span = Uniform(float(prior.min()), float(prior.max()))
-    kinds = ((draws, 1.0), (draws, 0.5), (draws, 2.0), (generator.choice(prior, draws.shape), 1.0))
-    rows = [tuple(coverage(truth, own, span, level, scale) for level in LEVELS) for own, scale in kinds]
+    rows = count_coverage(truth, draws, generator.choice(prior, draws.shape), span)
     below = np.sum(draws < truth[:, None], axis=1)
     same = np.sum(draws == truth[:, None], axis=1)
     ranks = (below + (same + 1) * generator.random(len(truth))) / (draws.shape[1] + 1)
     counts = np.histogram(ranks, BINS, (0.0, 1.0))[0]
-    return RankedCoverage(len(truth), tuple(map(int, counts)), float(stats.kstest(ranks, "uniform").pvalue), *rows)
+    return RankedCoverage(
+        len(truth), float(stats.kstest(ranks, "uniform").pvalue), **rows, counts=tuple(map(int, counts))
+    )
 
 
 @dataclasses.dataclass(frozen=True)

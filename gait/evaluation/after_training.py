@@ -17,7 +17,7 @@ from gait.diagnostics.posterior_scores import PosteriorScores
 from gait.diagnostics.scores import Score, flat, score
 from gait.errors import InputError
 from gait.evaluation.levels import LEVELS, KeptLevels
-from gait.evaluation.posterior_run import REFINED, evaluate_posterior, write_posterior
+from gait.evaluation.posterior_run import REFINED, column_of, evaluate_posterior, write_posterior
 from gait.evaluation.remedies import remedy
 from gait.inference.ratio import ratio_name
 from gait.limits.analysis import LOCAL, ScenarioAnalysis, analyse_scenario
@@ -220,16 +220,8 @@ def _predictions(quantities: Sequence[str], truth: Table, estimates: Table) -> p
     """Content of predictions.csv."""
     columns = {"record": np.arange(len(next(iter(truth.values()))))}
     for name in quantities:
-        columns |= {name: _column(name, truth), f"{name}_estimate": _column(name, estimates)}
+        columns |= {name: column_of(name, truth), f"{name}_estimate": column_of(name, estimates)}
     return pd.DataFrame(columns)
-
-
-def _column(name: str, table: Table) -> np.ndarray:
-    """A quantity of a table that is known to determine it."""
-    column = derive(name, table)
-    if column is None:
-        raise ValueError(f"{name} does not follow from {', '.join(table)}")
-    return column
 
 
 def _calibrate(
@@ -259,7 +251,7 @@ def _calibrate(
 
 def _columns(names: Sequence[str], table: Table) -> np.ndarray:
     """Quantities of a table, shape [n, names]."""
-    return np.stack([_column(name, table) for name in names], axis=1)
+    return np.stack([column_of(name, table) for name in names], axis=1)
 
 
 # Files ---------------------------------------------------------------------------------------

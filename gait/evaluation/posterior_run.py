@@ -75,7 +75,7 @@ def evaluate_posterior(
     counted = slice(0, _COUNTED)
     first = NetworkAnswers(coordinates, answers.mixtures[counted], {n: c[counted] for n, c in answers.given.items()})
     draws, prior = first.draw(DRAWS, generator), coordinates.draw_prior(_DRAWS * 10, generator)
-    columns = {name: _column(name, truth) for name in quantities}
+    columns = {name: column_of(name, truth) for name in quantities}
     refined: list[Posterior] = []
     refinement = None
     if refine and run.scenario.noise is not None:
@@ -85,7 +85,7 @@ def evaluate_posterior(
         log_p=Mean.of(answers.log_prob(truth)),
         log_prior=coordinates.log_prior(),
         coverages={
-            name: ranked_coverage(columns[name][counted], _column(name, draws), _column(name, prior), generator)
+            name: ranked_coverage(columns[name][counted], column_of(name, draws), column_of(name, prior), generator)
             for name in quantities
         },
         contractions={
@@ -94,11 +94,17 @@ def evaluate_posterior(
         },
         refinement=refinement,
         examples=_examples(answers, truth, quantities, refined, seed),
-        prior={name: _column(name, prior) for name in quantities},
+        prior={name: column_of(name, prior) for name in quantities},
     )
 
 
-def _column(name: str, table: Table) -> np.ndarray:
+def column_of(name: str, table: Table) -> np.ndarray:
+    """A quantity of a table that is known to determine it.
+
+    Args:
+        name: of the quantity.
+        table: name → values, shape [n] each.
+    """
     found = derive(name, table)
     if found is None:
         raise ValueError(f"{name} does not follow from {', '.join(table)}")
@@ -159,7 +165,7 @@ def _log_p(run: FinishedRun, found: Sequence[Posterior], truth: Table, seed: int
         rest = {name for name in posterior.subject if QUANTITIES[name].unit not in ("kg", "N/m")}
         if not len(posterior.draws) or not (whole or (by_ratio and rest <= set(coordinates.parameters))):
             continue
-        own = {name: np.atleast_1d(_column(name, truth)[number]) for name in coordinates.parameters}
+        own = {name: np.atleast_1d(column_of(name, truth)[number]) for name in coordinates.parameters}
         value, error = posterior.log_prob_with_error(own, seed=seed)
         values[number], errors[number] = float(value[0]), float(error[0])
     return values, errors
@@ -172,7 +178,7 @@ def _examples(
     usable = [number for number, posterior in enumerate(refined) if posterior.accepted] or list(
         range(min(len(answers), REFINED))
     )
-    key = _column(answers.coordinates.names[0], truth)
+    key = column_of(answers.coordinates.names[0], truth)
     order = sorted(usable, key=lambda number: key[number])
     found = []
     for number in (order[int(share * (len(order) - 1))] for share in _EXAMPLES):
@@ -183,8 +189,8 @@ def _examples(
         if refined:
             exact = {name: refined[number].values(name) for name in quantities} | {"weights": refined[number].weights}
         found.append(Example(
-            {name: float(_column(name, truth)[number]) for name in quantities},
-            {name: _column(name, drawn)[0] for name in quantities},
+            {name: float(column_of(name, truth)[number]) for name in quantities},
+            {name: column_of(name, drawn)[0] for name in quantities},
             exact,
         ))  # fmt: skip
     return tuple(found)

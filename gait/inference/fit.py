@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from gait.inference.stride import Features, FittedWalk, Stride, features_of, fit
 from gait.inference.stride_posterior import stride_posterior
 from gait.inference.stride_search import Optimum, Start, best, limits
 from gait.recordings.events import Events
-from gait.recordings.recording import Recording
+from gait.recordings.recording import Recording, between
 from gait.recordings.steps import Steps, steps
 from gait.simulation.model import TouchdownRule
 
@@ -26,6 +27,7 @@ DOUBLE_SUPPORT = 2.0
 """Factor by which the double support of a fit may be wrong before it is rejected."""
 _MOST_SAMPLES = 100  # of a stride
 _FEWEST_SAMPLES = 12
+_LOWEST = 0.2  # m, the mean height of a person
 _NO_NOISE = 1e-4  # of the scale of residuals, below which they are rounding
 _RULES = (TouchdownRule.STEP_LENGTH, TouchdownRule.ANGLE_OF_ATTACK)
 
@@ -140,15 +142,18 @@ def fit(
     events = found.events
     assert events is not None
     mass = float(found.masses.mean()) if len(found.masses) else np.nan
-    fits = []
+    fits, summary = [], found.summary()
+    height = (
+        float(np.nanmean(found.recording.channels["y"])) if found.recording and found.recording.has("y") else np.nan
+    )
     middles = _middles(recording, events)
     for number in range(0, len(middles) - 2 * strides, 2):
         window = middles[number], middles[number + 2 * strides]
-        stride = _stride(recording, using, window, mass)
+        stride = _stride(recording, using, window, mass, height)
         if stride is None:
             continue
         own = _measured(found, events, window)
-        start = _start(stride, found, mass)
+        start = _start(stride, summary, mass, height)
         optima = [each for one in ([rule] if rule is not None else _RULES) for each in best(stride, start, one)]
         optima.sort(key=lambda each: each.cost)
         if optima:
@@ -198,9 +203,10 @@ def _middles(recording: Recording, events: Events) -> np.ndarray:
     return np.array(found)
 
 
-def _stride(recording: Recording, using: str, window: tuple[float, float], mass: float) -> Stride | None:
+def _stride(recording: Recording, using: str, window: tuple[float, float], mass: float, height: float) -> Stride | None:
     """The samples of a window, thinned to what a fit needs; None where too few were recorded."""
-    inside = np.flatnonzero((recording.t >= window[0]) & (recording.t <= window[1] + 0.5 / recording.rate))
+    span = between(recording.t, window[0], window[1] + 0.5 / recording.rate)
+    inside = np.arange(span.start, span.stop)
     rate = min([recording.rates.get(name, recording.rate) for name in USINGS[using]])
     thin = max(1, round(recording.rate / rate), len(inside) // _MOST_SAMPLES)
     inside = inside[::thin]
@@ -210,14 +216,12 @@ def _stride(recording: Recording, using: str, window: tuple[float, float], mass:
     if any(not np.isfinite(values).sum() for values in measured.values()):
         return None
     scale = {name: SCALES[name] * (mass * recording.gravity if name.startswith("f") else 1.0) for name in measured}
-    heights = recording.channels["y"] if recording.has("y") else np.zeros(1)
-    free = bool(abs(np.nanmean(heights)) < 0.2)  # a deviation from the mean, and no height of a person
+    free = not abs(height) >= _LOWEST  # a deviation from the mean, and no height of a person
     t = recording.t[inside]
     return Stride(t - t[0], float(t[0]), measured, scale, recording.gravity, free)
 
 
-def _start(stride: Stride, found: Steps, mass: float) -> Start:
-    summary = found.summary()
+def _start(stride: Stride, summary: Mapping[str, float], mass: float, mean_height: float) -> Start:
     speed = summary["speed"] if np.isfinite(summary["speed"]) else 1.2
     step = summary["step_length"] if np.isfinite(summary["step_length"]) else speed * summary["step_time"]
     height, place = 0.95, 0.0
@@ -227,9 +231,8 @@ def _start(stride: Stride, found: Steps, mass: float) -> Start:
             if np.isfinite(stride.measured["y"][:3]).any()
             else float(np.nanmax(stride.measured["y"]))
         )
-    elif found.recording is not None and found.recording.has("y"):
-        mean = float(np.nanmean(found.recording.channels["y"]))
-        height = mean if mean > 0.2 else height
+    elif mean_height > _LOWEST:
+        height = mean_height
     if "x" in stride.measured:
         known = np.flatnonzero(np.isfinite(stride.measured["x"]))[0]
         place = float(stride.measured["x"][known] - speed * stride.t[known])
@@ -266,7 +269,8 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
     channels = {name: column[0] for name, column in stride.predicted(optimum.theta[None], optimum.rule).items()}
     walks = stride.walks(optimum.theta[None], optimum.rule)
     footholds = np.append(0.0, walks.foothold[0][np.isfinite(walks.foothold[0])])
-    predicted = features_of(stride, optimum.theta, optimum.rule)
+    walk = fitted_walk(stride, optimum.theta, optimum.rule)
+    predicted = features_of(walk, stride.gravity)
     # Where only the rhythm of steps is known, a single one may be off by more.
     right = _near(
         predicted.step_time,
@@ -301,7 +305,7 @@ def _result(using: str, stride: Stride, optimum: Optimum, measured: Features, st
         t=stride.begin + stride.t,
         channels=channels,
         footholds=footholds + values.get("foothold", 0.0),
-        walk=fitted_walk(stride, optimum.theta, optimum.rule),
+        walk=walk,
     )
 
 

@@ -154,20 +154,18 @@ def fitted_walk(stride: Stride, theta: np.ndarray, rule: TouchdownRule) -> Fitte
     return FittedWalk(t, x + values.get("foothold", 0.0), y, values.get("height", 0.0), feet, stands, down, up)
 
 
-def features_of(stride: Stride, theta: np.ndarray, rule: TouchdownRule) -> Features:
-    """Features of a fitted walker, from a fine simulation of its stride.
+def features_of(walk: FittedWalk, gravity: float) -> Features:
+    """Features of the steps of a fitted walk.
 
     Args:
-        stride: the window.
-        theta: its unknowns, shape [unknowns].
-        rule: touchdown rule.
+        walk: in fine steps.
+        gravity: m/s².
     """
-    walk = fitted_walk(stride, theta, rule)
     travel = float(np.ptp(walk.y)) if len(walk.y) else np.nan
     if len(walk.touchdown) < 2 or len(walk.takeoff) < 2:
         return Features(vertical_travel=travel)
     stance = (walk.t >= walk.touchdown[0]) & (walk.t <= walk.takeoff[1])
-    force = walk.feet[1, stance] / stride.gravity
+    force = walk.feet[1, stance] / gravity
     half = len(force) // 2
     first, second = int(np.argmax(force[:half])), half + int(np.argmax(force[half:]))
     return Features(

@@ -6,8 +6,8 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.recordings.events import Events
-from gait.recordings.pressure import THRESHOLD, bridged
-from gait.recordings.recording import Recording, between
+from gait.recordings.pressure import bridged
+from gait.recordings.recording import LOADED, Recording, between
 
 _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
 _STILL = 0.01  # m that a standing person sways up and down
@@ -81,14 +81,14 @@ def _check_flight(recording: Recording, events: Events) -> None:
     if not recording.has("fy"):
         return
     fy = recording.channels["fy"]
-    loaded = np.flatnonzero(fy > THRESHOLD)
+    loaded = np.flatnonzero(fy > LOADED)
     if not len(loaded):
         raise InputError(
-            f"There is no force above {THRESHOLD:g} N in this recording: nobody is on a plate. Received: at most "
+            f"There is no force above {LOADED:g} N in this recording: nobody is on a plate. Received: at most "
             f"{np.nanmax(fy) if np.isfinite(fy).any() else np.nan:.3g} N. Check its columns and units."
         )
     inside = np.arange(len(fy))[loaded[0] : loaded[-1]]
-    free = fy[inside] <= THRESHOLD
+    free = fy[inside] <= LOADED
     edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(int))).reshape(-1, 2)
     flights = np.diff(edges, axis=1)[:, 0] / recording.rate
     flights = flights[flights > _FLIGHT]

@@ -7,11 +7,9 @@ import dataclasses
 import numpy as np
 from scipy import signal
 
-from gait.recordings.pressure import THRESHOLD, bridged, centre_of_pressure, split_force
-from gait.recordings.recording import SIDES, TURNS, Recording, between
+from gait.recordings.pressure import bridged, centre_of_pressure, split_force
+from gait.recordings.recording import HOLD, LOADED, SIDES, TURNS, Recording, between
 
-HOLD = 0.06
-"""Least time [s] of a contact and of a swing; shorter ones are noise."""
 _FASTEST = 0.25  # s, the shortest step of a person
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
 _SETTLED = 0.003  # m from where it rests, within which it has touched down
@@ -48,8 +46,7 @@ class Events:
         """Tells what the steps were found from, and with which thresholds."""
         if self.feet:
             return (
-                f"Steps from {self.source}: a foot is on the ground above {THRESHOLD:g} N for at least "
-                f"{1000 * HOLD:g} ms."
+                f"Steps from {self.source}: a foot is on the ground above {LOADED:g} N for at least {1000 * HOLD:g} ms."
             )
         return {
             "heel markers": "Steps from heel markers: a heel touches down when it comes to rest. They tell no takeoff.",
@@ -110,7 +107,7 @@ def contacts(recording: Recording, force: np.ndarray) -> np.ndarray:
         contact reaches over an end of the recording or of a gap.
     """
     known = np.isfinite(force)
-    down = known & (force > THRESHOLD)
+    down = known & (force > LOADED)
     shortest = HOLD * recording.rate
     edges = np.flatnonzero(np.diff(down)) + 1
     while len(edges) > 1 and np.diff(edges).min() < shortest:  # the shortest run is part of those around it
@@ -132,10 +129,10 @@ def _crossing(t: np.ndarray, force: np.ndarray, edge: int) -> float:
     """
     if not np.isfinite(force[edge - 1] + force[edge]):
         return np.nan
-    rising = force[edge] > THRESHOLD
+    rising = force[edge] > LOADED
     near, inner = (edge, min(edge + 1, len(t) - 1)) if rising else (edge - 1, max(edge - 2, 0))
     slope = (force[inner] - force[near]) / (t[inner] - t[near]) if inner != near else np.nan
-    time = t[near] + (THRESHOLD - force[near]) / slope if slope else np.nan
+    time = t[near] + (LOADED - force[near]) / slope if slope else np.nan
     if not np.isfinite(time):
         time = 0.5 * (t[edge - 1] + t[edge])
     return float(np.clip(time, t[edge - 1], t[edge]))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gait.recordings.forces import LOADED, Contact, feet_of
+from gait.recordings.forces import Contact, feet_of
 from gait.recordings.raw import HEELS, Plate
+from gait.recordings.recording import LOADED
 
 SIDES = ("left", "right")
 _APART = 0.02

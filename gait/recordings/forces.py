@@ -8,12 +8,9 @@ import itertools
 import numpy as np
 
 from gait.recordings.raw import Plate, Raw
+from gait.recordings.recording import HOLD, LOADED
 from gait.recordings.repairs import total_of
 
-LOADED = 20.0
-"""Vertical force from which somebody stands on a plate, N."""
-HOLD = 0.06
-"""Shortest contact, and shortest time without one, s."""
 _SMALLEST_OFFSET = 1.5
 _FLIGHT = 0.2
 """Longest time without any contact in running; a longer one is a step beside the plates, s."""

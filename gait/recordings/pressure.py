@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from gait.recordings.recording import TURNS, Recording, between
+from gait.recordings.recording import LOADED, TURNS, Recording, between
 
-THRESHOLD = 20.0
-"""Vertical force [N] above which a foot is on the ground."""
 _PLATEAU = 0.001  # m that the centre of pressure may move while one foot of a walker stands
 _SAME = 0.005  # m between two moments of one stance
 _SHORTEST = 0.008  # s that it rests at least
@@ -44,9 +42,12 @@ def centre_of_pressure(recording: Recording) -> np.ndarray:
     are bridged.
     """
     x, y = (bridged(recording, recording.channels[name]) for name in ("x", "y"))
-    fx, fy = (recording.channels[name] for name in ("fx", "fy"))
+    return _of_point_mass(x, y, recording.channels["fx"], recording.channels["fy"])
+
+
+def _of_point_mass(x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(fy > THRESHOLD, x - y * fx / fy, np.nan)
+        return np.where(fy > LOADED, x - y * fx / fy, np.nan)
 
 
 def split_force(t: np.ndarray, centre: np.ndarray, fy: np.ndarray) -> dict[str, np.ndarray]:
@@ -96,8 +97,7 @@ def split_on_belt(t: np.ndarray, x: np.ndarray, y: np.ndarray, fx: np.ndarray, f
     Returns:
         See `split_force`.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre = np.where(fy > THRESHOLD, x - y * fx / fy, np.nan)
+    centre = _of_point_mass(x, y, fx, fy)
     velocity = np.sort(np.gradient(centre, t))
     velocity = velocity[np.isfinite(velocity)]
     if len(velocity) < 20:

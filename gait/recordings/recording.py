@@ -10,15 +10,13 @@ from gait.simulation.conditions import SAMPLE_FIELDS, Walks
 
 GRAVITY = 9.81
 """Gravitational acceleration where people walk, m/s²."""
+LOADED = 20.0
+"""Vertical force [N] above which a foot is on the ground, or somebody on a plate."""
+HOLD = 0.06
+"""Least time [s] of a contact and of a swing; shorter ones are noise."""
 SIDES = ("left", "right")
 TURNS = ("first", "second")
 """Names of two feet of which only the turn is known."""
-CHANNEL_UNITS = {
-    "x": "m", "y": "m", "vx": "m/s", "vy": "m/s", "fx": "N", "fy": "N",
-    **{f"{name}_{side}": unit for side in SIDES for name, unit in
-       (("fx", "N"), ("fy", "N"), ("px", "m"), ("heel_x", "m"), ("heel_y", "m"))},
-}  # fmt: skip
-"""Unit of each channel that a recording can have."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.recordings.feet import belt_of, feet_on
-from gait.recordings.forces import LOADED, complete, contacts_of
+from gait.recordings.forces import complete, contacts_of
 from gait.recordings.frame import SLOWEST_WALK, aligned, axis_vector, check_straight, displacement, said, turned
 from gait.recordings.pressure import split_on_belt
 from gait.recordings.raw import BODY, HEELS, Plate, Raw, axes_of
-from gait.recordings.recording import SIDES, Recording
+from gait.recordings.recording import LOADED, SIDES, Recording
 from gait.recordings.repairs import total_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gait.diagnostics.calibration import RatioCalibration
+from gait.diagnostics.calibration import ControlledCoverage, Coverage, RatioCalibration
 from gait.parameters import Uniform
 from gait.report.style import BEST, NETWORK, STYLE, TRUTH, axis_label
 
@@ -86,6 +86,27 @@ def _coverage_panel(axis: Axes, calibration: RatioCalibration) -> None:
     axis.legend(**_BELOW, ncols=2)
 
 
+def coverage_rows(
+    counted: Mapping[str, ControlledCoverage], labels: Mapping[str, str], holds: Callable[[Coverage], bool], width: str
+) -> list[str]:
+    """Rows of a Markdown table of coverages: quantity, intervals, probability, share inside, width, and the verdict.
+
+    Args:
+        counted: quantity → its coverages.
+        labels: kind of intervals → words for it.
+        holds: whether a coverage is right.
+        width: format of the width of intervals.
+    """
+    return [
+        f"| {name} | {labels[kind]} | {100 * row.level:.0f} % | {100 * row.covered:.2f} % "
+        f"({100 * row.interval[0]:.2f} % to {100 * row.interval[1]:.2f} %) | {row.sharpness:{width}} "
+        f"| {'holds' if holds(row) else 'fails'} |"
+        for name, found in counted.items()
+        for kind, coverages in found.kinds.items()
+        for row in coverages
+    ]
+
+
 def calibration_report(calibration: RatioCalibration) -> str:
     """The calibration as a section of a Markdown report."""
     laws = [
@@ -93,14 +114,8 @@ def calibration_report(calibration: RatioCalibration) -> str:
         f"{error.scale:.2g} 1/s², fitted to the validation split."
         for error in calibration.error.values()
     ]
-    rows = [
-        f"| {name} | {_KINDS[kind][0]} | {100 * row.level:.0f} % | {100 * row.covered:.2f} % "
-        f"({100 * row.interval[0]:.2f} % to {100 * row.interval[1]:.2f} %) | {row.sharpness:.2f} "
-        f"| {'holds' if row.holds else 'fails'} |"
-        for name, found in calibration.calibrations.items()
-        for kind, coverages in found.kinds.items()
-        for row in coverages
-    ]
+    labels = {kind: label for kind, (label, *_) in _KINDS.items()}
+    rows = coverage_rows(calibration.calibrations, labels, lambda row: row.holds, ".2f")
     return f"""
 ## Mass and stiffness given k/m
 

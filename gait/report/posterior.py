@@ -13,6 +13,7 @@ from scipy import stats
 from gait.diagnostics.calibration import CONFIDENCE
 from gait.diagnostics.posterior_scores import BINS, TOLERANCE, Example, PosteriorScores, is_near
 from gait.parameters import QUANTITIES
+from gait.report.calibration import coverage_rows
 from gait.report.style import BEST, NETWORK, STYLE, TRUTH, symbol
 
 EXAMPLES, RANKS = "posterior.png", "ranks.png"
@@ -167,14 +168,8 @@ def posterior_report(scores: PosteriorScores) -> str:
     Args:
         scores: of a network's posteriors.
     """
-    rows = [
-        f"| {name} | {_KINDS[kind][0]} | {100 * row.level:.0f} % | {100 * row.covered:.2f} % "
-        f"({100 * row.interval[0]:.2f} % to {100 * row.interval[1]:.2f} %) | {row.sharpness:.3g} "
-        f"| {'holds' if is_near(row) else 'fails'} |"
-        for name, found in scores.coverages.items()
-        for kind, coverages in found.kinds.items()
-        for row in coverages
-    ]
+    labels = {kind: label for kind, (label, *_) in _KINDS.items()}
+    rows = coverage_rows(scores.coverages, labels, is_near, ".3g")
     narrow = [
         f"| {name} | {found.reached:.5f} ± {found.error:.5f} | {found.possible:.5f} | {found.score:.3f} |"
         for name, found in scores.contractions.items()

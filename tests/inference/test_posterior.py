@@ -20,6 +20,7 @@ from gait.simulation.model import Outcome
 from gait.simulation.population import Population
 from gait.simulation.populations import POPULATIONS, population_of
 
+pytestmark = pytest.mark.usefixtures("small_banks")
 XY = ("x", "y")
 NOISE = {"x": 0.005, "y": 0.005}
 OF_RATIO = RatioPosterior.of(PAPER_PRIORS)
@@ -28,15 +29,6 @@ TOLD = ("stiffness_to_mass", "rest_length", "x0", "y0", "vx0", "step_length")
 ONE = dict(zip(NAMES, (64.31, 8616.2, 0.6495, 0.0934, 0.0652, 0.6777, 0.4510), strict=True))
 OTHER = dict(zip(NAMES, (60.00, 9897.9, 0.6332, 0.0833, 0.0356, 0.6424, 0.4519), strict=True))
 """Two walkers that differ by a quarter in k/m, and hardly in their walk."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_banks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BANK_SIZES", (20_000, 40_000))
-        module._bank.cache_clear()
-        yield
-    module._bank.cache_clear()
 
 
 @functools.cache

@@ -19,19 +19,11 @@ from gait.simulation.conditions import RecordingSettings
 from gait.simulation.forward_model import ForwardModel
 from tests.helpers.toys import Linear, discrepancies
 
+pytestmark = pytest.mark.usefixtures("small_banks")
 NOISE = {"x": 0.005, "y": 0.005}
 SCENARIO = scenario_of("three_parameter", noise=["x:0.005", "y:0.005"])
 COORDINATES = Coordinates.of(SCENARIO, PAPER_PRIORS)
 SUBJECT = ("mass", "stiffness", "rest_length")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_banks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BANK_SIZES", (20_000, 40_000))
-        module._bank.cache_clear()
-        yield
-    module._bank.cache_clear()
 
 
 @pytest.fixture(scope="module")
