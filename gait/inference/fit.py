@@ -12,7 +12,7 @@ from gait.inference.stride import Features, FittedWalk, Stride, features_of, fit
 from gait.inference.stride_posterior import stride_posterior
 from gait.inference.stride_search import Optimum, Start, best, limits
 from gait.recordings.events import Events
-from gait.recordings.recording import Recording, between
+from gait.recordings.recording import LOWEST, Recording, between
 from gait.recordings.steps import Steps, steps
 from gait.simulation.model import TouchdownRule
 
@@ -27,7 +27,6 @@ DOUBLE_SUPPORT = 2.0
 """Factor by which the double support of a fit may be wrong before it is rejected."""
 _MOST_SAMPLES = 100  # of a stride
 _FEWEST_SAMPLES = 12
-_LOWEST = 0.2  # m, the mean height of a person
 _NO_NOISE = 1e-4  # of the scale of residuals, below which they are rounding
 _RULES = (TouchdownRule.STEP_LENGTH, TouchdownRule.ANGLE_OF_ATTACK)
 
@@ -216,7 +215,7 @@ def _stride(recording: Recording, using: str, window: tuple[float, float], mass:
     if any(not np.isfinite(values).sum() for values in measured.values()):
         return None
     scale = {name: SCALES[name] * (mass * recording.gravity if name.startswith("f") else 1.0) for name in measured}
-    free = not abs(height) >= _LOWEST  # a deviation from the mean, and no height of a person
+    free = not abs(height) >= LOWEST  # a deviation from the mean, and no height of a person
     t = recording.t[inside]
     return Stride(t - t[0], float(t[0]), measured, scale, recording.gravity, free)
 
@@ -231,7 +230,7 @@ def _start(stride: Stride, summary: Mapping[str, float], mass: float, mean_heigh
             if np.isfinite(stride.measured["y"][:3]).any()
             else float(np.nanmax(stride.measured["y"]))
         )
-    elif mean_height > _LOWEST:
+    elif mean_height > LOWEST:
         height = mean_height
     if "x" in stride.measured:
         known = np.flatnonzero(np.isfinite(stride.measured["x"]))[0]

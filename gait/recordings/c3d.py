@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gait.errors import InputError
+from gait.recordings.c3d_contents import load_contents
 from gait.recordings.columns import FORCE
 from gait.recordings.raw import Plate, Raw
 
-INSTALL = "pip install 'ezc3d>=1.7.2'"
 _MASS_GROUPS = ("PROCESSING", "SUBJECT", "SUBJECTS", "ANALYSIS")
 _MASS_NAMES = ("Bodymass", "BODYMASS", "BodyMass", "Mass", "MASS", "Weight", "WEIGHT")
 _MOMENT = {"nmm": 1e-3, "n.mm": 1e-3, "n*mm": 1e-3, "nm": 1.0, "n.m": 1.0, "n*m": 1.0, "knmm": 1.0}
@@ -36,18 +36,11 @@ def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
             f"{path} is not a C3D file: its second byte is not 80, or it is shorter than its header. Received: "
             f"{len(data)} bytes. Export it again."
         )
-    try:
-        import ezc3d
-    except ImportError:
-        raise InputError(f"Files .c3d need the package ezc3d. Received: {path}. Install it: {INSTALL}") from None
-    try:
-        content = ezc3d.c3d(str(path))
-    except Exception as error:  # of the C++ library: of several kinds, IOError, RuntimeError, ValueError
-        raise InputError(f"{path} cannot be read as C3D: {error}. The file may be cut off; export it again.") from None
+    content = load_contents(path)
     parameters = content["parameters"]
-    rate = _first(parameters, "POINT", "RATE") or float(content["header"]["points"]["frame_rate"])
-    first = int(content["header"]["points"]["first_frame"])
-    points = content["data"]["points"]
+    rate = _first(parameters, "POINT", "RATE") or content["frame_rate"]
+    first = content["first_frame"]
+    points = content["points"]
     notes: list[str] = []
     samples = points.shape[2]
     if not (rate and np.isfinite(rate) and rate > 0):
@@ -61,7 +54,7 @@ def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
     claimed = int.from_bytes(data[8:10], "little") - int.from_bytes(data[6:8], "little") + 1
     if data[512:513] and samples < claimed < 65535:
         notes.append(f"The header says {claimed} frames and there are {samples}; the file may have been cut off.")
-    analogs = content["data"]["analogs"][0]
+    analogs = content["analogs"]
     if analogs.size and (used := int(_first(parameters, "FORCE_PLATFORM", "USED") or 0)):
         analog_rate = _first(parameters, "ANALOG", "RATE") or rate
         per_frame = analogs.shape[1] / samples if samples else 1
@@ -79,11 +72,7 @@ def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
                 if kind == 2:
                     plate = _plate_of_type_2(parameters, analogs, k, scale)
                 else:
-                    others = (
-                        others
-                        if others is not None
-                        else ezc3d.c3d(str(path), extract_forceplat_data=True)["data"]["platform"]
-                    )
+                    others = load_contents(path, platforms=True)["platforms"] if others is None else others
                     plate = _plate_of_ezc3d(others[k], k, scale)
             except Exception as error:  # a plate that cannot be read does not lose the points
                 reason = str(error).split("\n")[0] or type(error).__name__
@@ -97,12 +86,12 @@ def read_c3d(path: Path, data: bytes) -> tuple[Raw, dict[str, np.ndarray]]:
 
 
 def _array(parameters: Any, group: str, name: str) -> np.ndarray:
-    return np.asarray(parameters[group][name]["value"])
+    return np.asarray(parameters[group][name])
 
 
 def _first(parameters: Any, group: str, name: str) -> float | None:
     try:
-        values = np.asarray(parameters[group][name]["value"], dtype=float).ravel()
+        values = np.asarray(parameters[group][name], dtype=float).ravel()
     except (KeyError, ValueError, TypeError):
         return None
     return float(values[0]) if values.size else None
@@ -110,18 +99,17 @@ def _first(parameters: Any, group: str, name: str) -> float | None:
 
 def _texts(parameters: Any, group: str, name: str) -> list[str]:
     try:
-        return [str(text).strip() for text in parameters[group][name]["value"]]
+        return [str(text).strip() for text in parameters[group][name]]
     except KeyError:
         return []
 
 
 def _markers(content: Any, parameters: Any, samples: int) -> dict[str, np.ndarray]:
     """Markers by their labels; NaN where a residual or zeros say that nothing was seen."""
-    points = content["data"]["points"]
+    points, residuals = content["points"], content["residuals"]
     labels = _texts(parameters, "POINT", "LABELS")
     for k in range(2, 20):
         labels += _texts(parameters, "POINT", f"LABELS{k}")
-    residuals = content["data"].get("meta_points", {}).get("residuals")
     outputs = {
         label
         for name in ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")

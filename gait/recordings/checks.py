@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.events import Events
+from gait.recordings.events import NOTHING, Events
 from gait.recordings.pressure import bridged
-from gait.recordings.recording import LOADED, Recording, between
+from gait.recordings.recording import LOADED, Recording, between, stretches
+from gait.recordings.walking import still
 
 _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
-_STILL = 0.01  # m that a standing person sways up and down
-_STEADY = 0.05  # of the weight, by which the force of a standing person varies
 _CLIMB = 0.03  # m of height in a stride
 _SLOWEST = 1.5  # s, the longest step of a walk
+_STANDING = 0.9  # of the time, from which a recording is one of standing
+_ON_THE_SPOT = 0.1  # m/s, below which steps lead nowhere
+_FASTEST = 4.5  # m/s; race walkers reach 4.3
+_ALIKE = 0.5  # correlation of a walk with itself a step or a stride later; of smoothed noise 0.3 at most
+_DEEPEST = 0.3  # m that the body rises and falls in a stride at most; people 2 to 8 cm
+_IRREGULAR = 0.3  # of the middle step time: half of all steps may differ from it by so much at most
 
 
 def check_walk(recording: Recording, events: Events) -> None:
@@ -25,10 +30,15 @@ def check_walk(recording: Recording, events: Events) -> None:
     _check_flight(recording, events)
     times = events.touchdown
     found = f"{recording.duration:.1f} s with {len(times)} touchdown{'s' * (len(times) != 1)}"
-    if _stands(recording):
+    if still(recording).mean() > _STANDING:
         raise InputError(
             "Nobody walks in this recording: the person stands. A walk of at least one whole stride is needed. "
             f"Received: {found} in the rhythm of its noise. Choose the walking part with --window."
+        )
+    if events.source == NOTHING:
+        raise InputError(
+            "Steps cannot be told from this recording. Needed is the force on both feet, the height of the body, or "
+            f"the heels of both feet. Received: {', '.join(sorted(recording.channels))}. Export more columns."
         )
     if len(times) < 3:
         raise InputError(
@@ -41,7 +51,9 @@ def check_walk(recording: Recording, events: Events) -> None:
             f"This is no steady walk: touchdowns are {pause:.2f} s apart, and a step takes at most {_SLOWEST:g} s. "
             "Choose the walking part with --window."
         )
+    _check_rhythm(recording, events)
     _check_level(recording, events)
+    _check_way(recording, events)
     if recording.has("fy") and not len(whole_strides(recording, events)):
         raise InputError(
             "There is no whole stride in which every foot on the ground is on a force plate, so that the force is that "
@@ -50,14 +62,6 @@ def check_walk(recording: Recording, events: Events) -> None:
             "more "
             "steps on plates, or without forces."
         )
-
-
-def _stands(recording: Recording) -> bool:
-    """Whether force or height stay as they are."""
-    if recording.has("fy"):
-        force = recording.channels["fy"]
-        return bool(np.nanstd(force) < _STEADY * np.nanmean(force))
-    return recording.has("y") and bool(np.nanmax(recording.channels["y"]) - np.nanmin(recording.channels["y"]) < _STILL)
 
 
 def whole_strides(recording: Recording, events: Events) -> np.ndarray:
@@ -89,8 +93,7 @@ def _check_flight(recording: Recording, events: Events) -> None:
         )
     inside = np.arange(len(fy))[loaded[0] : loaded[-1]]
     free = fy[inside] <= LOADED
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(int))).reshape(-1, 2)
-    flights = np.diff(edges, axis=1)[:, 0] / recording.rate
+    flights = np.diff(stretches(free), axis=1)[:, 0] / recording.rate
     flights = flights[flights > _FLIGHT]
     if len(flights):
         kind = "a jump" if len(flights) == 1 else "running"
@@ -116,4 +119,66 @@ def _check_level(recording: Recording, events: Events) -> None:
             f"This is no level walk: the body {'rises' if climb > 0 else 'sinks'} by {100.0 * abs(climb):.0f} cm a "
             "stride. "
             "Stairs and slopes are not what the model describes."
+        )
+
+
+def _check_rhythm(recording: Recording, events: Events) -> None:
+    """Refuses steps that follow each other as those of noise do, in no rhythm."""
+    apart = np.diff(events.touchdown)
+    middle = np.median(apart)
+    half = float(np.median(np.abs(apart - middle))) / middle
+    words = ""
+    if half > _IRREGULAR:
+        words = f"half of them differ from {middle:.2f} s by {100.0 * half:.0f} % or more"
+    elif len(events.rhythm) and (alike := _repetition(recording, events, middle)) < _ALIKE:
+        words = f"the {events.source} does not repeat itself from step to step (correlation {alike:.2f})"
+    if words:
+        raise InputError(
+            f"These are no steps of a walk: {words}. Received: {len(events)} touchdowns, found from {events.source}. "
+            "Check the columns, or choose the walking part with --window."
+        )
+
+
+def _repetition(recording: Recording, events: Events, step: float) -> float:
+    """Correlation of the channel that steps were found from with itself, one or two steps later."""
+    values = events.rhythm[between(recording.t, events.touchdown[0] - step, events.touchdown[-1] + step)]
+    found = []
+    for lag in (round(step * recording.rate), round(2 * step * recording.rate)):
+        pairs = np.stack([values[:-lag], values[lag:]])[:, np.isfinite(values[:-lag] + values[lag:])]
+        found.append(float(np.corrcoef(pairs)[0, 1]) if pairs.shape[1] > lag // 2 else -1.0)
+    return max(found)
+
+
+def check_travel(travel: np.ndarray) -> None:
+    """Checks that the body rises and falls as in walking, and not as in squats.
+
+    Args:
+        travel: largest less smallest height of each stride, NaN where it is not known, shape [strides], m.
+
+    Raises:
+        InputError: if it is too much.
+    """
+    known = travel[np.isfinite(travel)]
+    if len(known) and (depth := float(np.median(known))) > _DEEPEST:
+        raise InputError(
+            f"This is no walk: the body rises and falls by {depth:.2f} m, and in walking by {_DEEPEST:g} m at most. "
+            "Squats and jumps are not what the model describes. Choose the walking part with --window."
+        )
+
+
+def _check_way(recording: Recording, events: Events) -> None:
+    """Refuses steps on the spot, and what is faster than a walk."""
+    if not recording.has("x") or recording.belt_speed is None:
+        return
+    places = np.interp(events.touchdown, recording.t, bridged(recording, recording.channels["x"]))
+    speed = float(np.nanmedian(np.diff(places) / np.diff(events.touchdown)))
+    if speed < _ON_THE_SPOT:
+        raise InputError(
+            f"This is no walk over ground: steps are taken, and the body goes forward at {abs(speed):.2f} m/s. If it "
+            "is on a treadmill, state the speed of the belt with --belt_speed."
+        )
+    if speed > _FASTEST:
+        raise InputError(
+            f"This is no walk: the body goes forward at {speed:.1f} m/s, and walkers at {_FASTEST:g} m/s at most. "
+            "Check the units of lengths and times, and --belt_speed."
         )

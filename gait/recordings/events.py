@@ -8,9 +8,12 @@ import numpy as np
 from scipy import signal
 
 from gait.recordings.pressure import bridged, centre_of_pressure, split_force
-from gait.recordings.recording import HOLD, LOADED, SIDES, TURNS, Recording, between
+from gait.recordings.recording import HOLD, LOADED, SIDES, TURNS, Recording, between, stretches
 
+NOTHING = "nothing"
+"""Source of the events of a recording that tells none."""
 _FASTEST = 0.25  # s, the shortest step of a person
+_SWINGING = 0.3  # m/s, above which a heel is in the air
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
 _SETTLED = 0.003  # m from where it rests, within which it has touched down
 _CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
@@ -29,6 +32,7 @@ class Events:
         source: what they were found from: "force of each foot", "force and centre of mass", "vertical force", "heel
             markers" or "vertical motion".
         feet: name of a leg → vertical force on it, shape [samples], N; empty where only the sum is known.
+        rhythm: smoothed channel whose lowest points are the steps, shape [samples]; empty where they are from feet.
     """
 
     touchdown: np.ndarray
@@ -37,6 +41,7 @@ class Events:
     foothold: np.ndarray
     source: str
     feet: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    rhythm: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.touchdown)
@@ -84,7 +89,7 @@ def find_events(recording: Recording) -> Events:
         return _from_rhythm(recording, -recording.channels["fy"], "vertical force")
     if recording.has("y"):
         return _from_rhythm(recording, recording.channels["y"], "vertical motion")
-    return _none("nothing")
+    return _none(NOTHING)
 
 
 def _none(source: str) -> Events:
@@ -190,8 +195,7 @@ def smoothed(recording: Recording, values: np.ndarray, cutoff: float = _CUTOFF) 
         return filled
     numerator, denominator = signal.butter(2, cutoff, fs=recording.rate)
     known = np.isfinite(filled)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
-    for first, last in edges.reshape(-1, 2):
+    for first, last in stretches(known):
         if last - first > max(0.5 * recording.rate, 12):
             found[first:last] = signal.filtfilt(numerator, denominator, filled[first:last])
     return found
@@ -205,7 +209,8 @@ def _from_heels(recording: Recording) -> Events:
         speed = np.gradient(x, recording.t)
         if not np.isfinite(speed).any():
             continue
-        quick = np.nanpercentile(speed, 95)
+        swings = speed[speed > _SWINGING]
+        quick = np.percentile(swings, 85) if len(swings) else np.nanpercentile(speed, 95)
         fast = speed > _AT_REST * quick
         hold = max(round(HOLD * recording.rate), 2)
         for edge in np.flatnonzero(np.diff(fast.astype(int)) == -1) + 1:
@@ -243,4 +248,4 @@ def _from_rhythm(recording: Recording, values: np.ndarray, source: str) -> Event
     times = recording.t[found] + np.nan_to_num(shift) / recording.rate
     legs = np.array(["first", "second"])[np.arange(len(times)) % 2]
     empty = np.full(len(times), np.nan)
-    return Events(times, empty, legs, empty, source)
+    return Events(times, empty, legs, empty, source, rhythm=smooth)

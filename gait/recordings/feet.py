@@ -29,8 +29,10 @@ def feet_on(
     Returns:
         Side → its force; whether left and right are known, and are not only names of the first and the second foot.
     """
+    _say_exchanged({side: points.get(name) for side, name in HEELS.items()}, "heel markers", notes)
     sided = {plate.side: plate for plate in plates if plate.side in SIDES}
     if sided:
+        _say_exchanged({side: plate.pressure for side, plate in sided.items()}, "centres of pressure", notes)
         merged = {side: _joined([plate for plate in plates if plate.side == side], side) for side in sided}
         if len(merged) == 1:
             notes.append(f"Only the {next(iter(merged))} foot's force was recorded, not that on the whole body.")
@@ -57,6 +59,16 @@ def feet_on(
         )
     names = SIDES if first is None or first[0] == "left" else SIDES[::-1]
     return {name: feet[k] for k, name in enumerate(names)}, first is not None
+
+
+def _say_exchanged(places: dict[str, np.ndarray | None], what: str, notes: list[str]) -> None:
+    """Tells where what is called left lies to the right; places are (forward, up, right), shape [samples, 3], m."""
+    both = [at[:, 2] for side in SIDES if (at := places.get(side)) is not None and np.isfinite(at[:, 2]).any()]
+    if len(both) == 2 and (apart := float(np.nanmedian(both[0]) - np.nanmedian(both[1]))) > _APART:
+        notes.append(
+            f"The {what} of the left foot are {100.0 * apart:.0f} cm to the right of those of the right foot: left and "
+            "right may have been exchanged, or an axis mirrored. Names of the file were kept."
+        )
 
 
 def _joined(plates: list[Plate], side: str) -> Plate:
@@ -198,8 +210,8 @@ def belt_of(
             "by what it moves forward under a foot" if sliding else "the body stays in place while it takes steps"
         )  # fmt: skip
         notes.append(
-            f"The walk is on a treadmill ({seen}), and its speed is not known: there is no way, speed or step "
-            "length. State the belt speed (--belt_speed)."
+            f"The walk is on a treadmill{'' if sliding else ', or on the spot'} ({seen}), and its speed is not known: "
+            "there is no way, speed or step length. State the belt speed (--belt_speed)."
         )
         return None
     return 0.0

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from gait.recordings.raw import Plate, Raw
-from gait.recordings.recording import HOLD, LOADED
+from gait.recordings.recording import HOLD, LOADED, stretches
 from gait.recordings.repairs import total_of
 
 _SMALLEST_OFFSET = 1.5
@@ -238,10 +238,8 @@ def contacts_of(plates: list[Plate], rate: float) -> list[Contact]:
     found = []
     for k, plate in enumerate(plates):
         loaded = np.nan_to_num(plate.force[:, 1], nan=2 * LOADED) > LOADED
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], loaded, [False]]).astype(np.int8)))
-        runs = [list(pair) for pair in edges.reshape(-1, 2)]
         merged: list[list[int]] = []
-        for begin, end in runs:
+        for begin, end in stretches(loaded).tolist():
             if merged and begin - merged[-1][1] < hold:
                 merged[-1][1] = end
             else:

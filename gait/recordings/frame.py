@@ -8,6 +8,7 @@ import numpy as np
 
 from gait.errors import InputError
 from gait.recordings.raw import Raw, axes_of
+from gait.recordings.recording import stretches
 from gait.recordings.repairs import body_of
 from gait.recordings.units import HEIGHTS
 
@@ -16,6 +17,8 @@ SLOWEST_WALK = 0.25
 """Speed below which the body stays in place, m/s."""
 _STRAIGHT = 25.0
 _ALIGNED = 2.0
+_STANDING = 0.05  # m/s, of a body that sways from second to second
+_FARTHEST_ON_A_BELT = 1.0  # m, by which a person drifts forward on a treadmill
 
 
 def axis_vector(text: str, name: str) -> np.ndarray:
@@ -170,13 +173,33 @@ def path_of(values: np.ndarray, rate: float) -> np.ndarray:
 
 
 def displacement(values: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
-    """Mean velocity of a path, m/s, by a straight line through it, and its duration, s."""
+    """Mean velocity of a path, m/s, by a straight line through it, and its duration, s; without long standing."""
     good = np.isfinite(values).all(axis=1)
+    good &= _on_the_way(values, rate)
     if good.sum() < 3:
         return np.zeros(values.shape[1]), 0.0
     t = np.flatnonzero(good) / rate
     centred = t - t.mean()
     return centred @ (values[good] - values[good].mean(axis=0)) / (centred @ centred), float(np.ptp(t))
+
+
+def _on_the_way(values: np.ndarray, rate: float) -> np.ndarray:
+    """Where a body goes, if it stands still for the rest of the time; else everywhere. Shape [samples]."""
+    everywhere = np.ones(len(values), bool)
+    width = max(1, round(rate))
+    at = [values[k : k + width] for k in range(0, len(values) - width + 1, width)]
+    places = np.array([part.mean(axis=0) for part in at])  # NaN where a part is missing
+    speed = np.linalg.norm(np.diff(places, axis=0), axis=1) if len(places) > 1 else np.empty(0)
+    rests = speed[speed < SLOWEST_WALK]
+    runs = stretches(speed > SLOWEST_WALK)
+    if not len(runs) or not len(rests) or np.median(rests) > _STANDING:
+        return everywhere
+    first, last = runs[int(np.argmax(runs[:, 1] - runs[:, 0]))]
+    if np.linalg.norm(places[last] - places[first]) < _FARTHEST_ON_A_BELT:
+        return everywhere
+    going = ~everywhere
+    going[first * width : (last + 1) * width] = True
+    return going
 
 
 def check_straight(values: np.ndarray, rate: float) -> None:

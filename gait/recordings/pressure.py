@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from gait.recordings.recording import LOADED, TURNS, Recording, between
+from gait.recordings.recording import LOADED, TURNS, Recording, between, stretches
 
 _PLATEAU = 0.001  # m that the centre of pressure may move while one foot of a walker stands
 _SAME = 0.005  # m between two moments of one stance
@@ -28,8 +28,7 @@ def bridged(recording: Recording, values: np.ndarray) -> np.ndarray:
     if known.all() or known.sum() < 4:
         return values
     filled = CubicSpline(recording.t[known], values[known], extrapolate=False)(recording.t)
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]])))
-    for first, last in edges.reshape(-1, 2):
+    for first, last in stretches(~known):
         if (last - first) / recording.rate > _LONGEST_GAP:
             filled[first:last] = np.nan
     return filled

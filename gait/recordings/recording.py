@@ -14,6 +14,8 @@ LOADED = 20.0
 """Vertical force [N] above which a foot is on the ground, or somebody on a plate."""
 HOLD = 0.06
 """Least time [s] of a contact and of a swing; shorter ones are noise."""
+LOWEST = 0.2
+"""Mean height [m] above the ground from which positions can be those of a body, and not deviations from a mean."""
 SIDES = ("left", "right")
 TURNS = ("first", "second")
 """Names of two feet of which only the turn is known."""
@@ -78,6 +80,15 @@ def between(t: np.ndarray, begin: float, end: float) -> slice:
         begin, end: s.
     """
     return slice(int(np.searchsorted(t, begin, side="left")), int(np.searchsorted(t, end, side="right")))
+
+
+def stretches(mask: np.ndarray) -> np.ndarray:
+    """First and one past the last sample of each run of True, shape [runs, 2].
+
+    Args:
+        mask: shape [samples].
+    """
+    return np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(bool))).reshape(-1, 2)
 
 
 def recording_of(walks: Walks, i: int = 0, gravity: float = GRAVITY) -> Recording:

@@ -7,11 +7,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from gait.recordings.checks import check_walk, whole_strides
+from gait.recordings.checks import check_travel, check_walk, whole_strides
 from gait.recordings.events import Events, find_events, smoothed
 from gait.recordings.integration import integrated
 from gait.recordings.pressure import bridged
-from gait.recordings.recording import Recording, between, recording_of
+from gait.recordings.recording import LOWEST, Recording, between, recording_of
+from gait.recordings.walking import walking_part
 from gait.simulation.conditions import Walks
 from gait.simulation.steps import exact_events, foot_forces, mass_and_gravity
 
@@ -27,6 +28,8 @@ SUMMARY = (
     "first_peak", "second_peak", "midstance_minimum", "vertical_travel",
 )  # fmt: skip
 """Names of the quantities of `Steps.summary`."""
+_MASSES = (7.0, 250.0)  # kg, of people who walk
+_LENGTHS = (0.25, 1.2)  # of a step, as parts of the height of the body above the ground; people take 0.4 to 0.9
 MASS_DIFFERENCE = 0.05
 """Part of a stated body mass by which that of the force may differ."""
 _FEWEST_SAMPLES = 5  # of a double support, below which it is told that there are few
@@ -120,9 +123,11 @@ def steps(walks: Walks | Recording) -> Steps:
     Source: docs/recordings.md.
     """
     if isinstance(walks, Recording):
-        events = find_events(walks)
+        events, notes = walking_part(walks, find_events(walks))
         check_walk(walks, events)
-        return _measured(walks, events)
+        found = _measured(walks, events)
+        check_travel(found.table["vertical_travel"].to_numpy())
+        return dataclasses.replace(found, notes=(*notes, *found.notes))
     parts = [_of_walk(walks, i) for i in range(len(walks.outcome))]
     table = pd.concat([part.table.assign(walk=i) for i, part in enumerate(parts)], ignore_index=True)
     table.index = pd.Index(np.concatenate([part.table.index for part in parts]), name="step")
@@ -268,6 +273,16 @@ def _doubts(recording: Recording, events: Events, table: pd.DataFrame, masses: n
             f"The force carries {mass:.2f} kg, {100.0 * abs(apart):.1f} % {'more' if apart > 0 else 'less'} than the "
             f"stated {stated:g} kg. {words}".strip()
         )
+    if len(masses) and not _MASSES[0] < masses.mean() < _MASSES[1]:
+        found.append(f"A body mass of {masses.mean():.3g} kg is not that of a person. Check the unit of the forces.")
+    height = float(np.nanmean(recording.channels["y"])) if recording.has("y") else np.nan
+    if len(events.rhythm) and height > LOWEST:
+        part = float(table["step_length"].mean()) / height
+        if np.isfinite(part) and not _LENGTHS[0] < part < _LENGTHS[1]:
+            found.append(
+                f"Take care: a step would be {part:.2f} times as long as the body is high. A body that bounces more "
+                "than once a step, or less, has another rhythm than its steps; only forces or heels tell them."
+            )
     if recording.belt_speed is None:
         found.append(
             "Speed and step length are not known, because the speed of the treadmill is not. State it with "

@@ -12,7 +12,7 @@ from gait.recordings.forces import complete, contacts_of
 from gait.recordings.frame import SLOWEST_WALK, aligned, axis_vector, check_straight, displacement, said, turned
 from gait.recordings.pressure import split_on_belt
 from gait.recordings.raw import BODY, HEELS, Plate, Raw, axes_of
-from gait.recordings.recording import LOADED, SIDES, Recording
+from gait.recordings.recording import LOADED, SIDES, Recording, stretches
 from gait.recordings.repairs import total_of
 
 
@@ -322,9 +322,9 @@ def _say_incomplete(on_plates: np.ndarray, times: np.ndarray, notes: list[str]) 
             "body."
         )
         return
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], on_plates, [False]]).astype(np.int8))).reshape(-1, 2)
-    shown = ", ".join(f"{times[begin]:.3f} to {times[end - 1]:.3f} s" for begin, end in edges[:4])
+    spans = stretches(on_plates)
+    shown = ", ".join(f"{times[begin]:.3f} to {times[end - 1]:.3f} s" for begin, end in spans[:4])
     notes.append(
-        f"Every foot on the ground is on a plate from {shown}{' and later' if len(edges) > 4 else ''}; forces are "
+        f"Every foot on the ground is on a plate from {shown}{' and later' if len(spans) > 4 else ''}; forces are "
         "used there."
     )

@@ -137,3 +137,34 @@ def test_without_the_package_the_command_that_installs_it_is_said(tmp_path, walk
     monkeypatch.setitem(sys.modules, "ezc3d", None)
     with pytest.raises(gait.InputError, match="pip install 'ezc3d>=1.7.2'"):
         read_recording(path)
+
+
+def test_a_file_that_ends_the_reader_is_an_error_in_a_sentence(tmp_path, walk, monkeypatch):
+    """The child process really ends by a signal; the library does so on some damaged files."""
+    path = write_c3d(tmp_path / "walk.c3d", walk)
+    (tmp_path / "ezc3d.py").write_text(
+        "import os, signal\n\n\ndef c3d(*_, **__):\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(gait.InputError, match="ezc3d ends with code -11.*damaged"):
+        read_recording(path)
+
+
+@pytest.mark.slow
+def test_damaged_files_are_read_or_refused(tmp_path, walk):
+    """200 files with random bytes in header, parameters or data: a recording or an InputError, nothing else."""
+    whole = np.frombuffer(write_c3d(tmp_path / "walk.c3d", walk).read_bytes(), np.uint8)
+    rng = np.random.default_rng(5)
+    outcomes = []
+    for trial in range(200):
+        damaged = whole.copy()
+        reach = (512, 20 * 512, len(whole))[trial % 3]
+        damaged[rng.integers(2, reach, rng.integers(1, 9))] = rng.integers(0, 256)
+        (tmp_path / "damaged.c3d").write_bytes(damaged.tobytes())
+        try:
+            read_recording(tmp_path / "damaged.c3d")
+            outcomes.append(True)
+        except gait.InputError:
+            outcomes.append(False)
+    assert any(outcomes)
+    assert not all(outcomes)
