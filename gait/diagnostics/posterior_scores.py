@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -222,7 +223,7 @@ class PosteriorScores:
                 f"{found.draws:,} draws effective (median), {found.seconds:.2f} s of one core each; "
                 f"{100 * found.guided:.1f} % were found where the network said."
             )
-            lines += [f"{count} did not pass: {reason}" for reason, count in found.reasons.items()]
+            lines += _grouped(found.reasons)
             if found.exact.n:
                 lines.append(
                     f"On {found.exact.n:,} of them exact posteriors found without the network have {found.exact}: "
@@ -265,3 +266,12 @@ def _finite(table: Mapping) -> dict:
         else None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in table.items()
     }  # fmt: skip
+
+
+def _grouped(reasons: Mapping[str, int]) -> list[str]:
+    """Reasons that differ in their numbers only as one sentence each, with one of them."""
+    kinds: dict[str, list[str]] = {}
+    for reason, count in reasons.items():
+        kinds.setdefault(re.sub(r"\d[\d.,]*", "0", reason), []).extend([reason] * count)
+    return [f"{len(kind)} did not pass{'' if len(set(kind)) == 1 else ', for example'}: {kind[0]}"
+            for kind in kinds.values()]  # fmt: skip

@@ -11,7 +11,8 @@ from scipy import special
 from gait.inference.problem import Problem, misfit
 
 _STEP = 1e-4  # of a coordinate, for derivatives
-_DEGREES_OF_FREEDOM = 6.0  # of the kernels: tails that the posterior of a walk does not exceed
+HEAVY, LIGHT = 6.0, 30.0
+"""Degrees of freedom of components: tails that the posterior of a walk does not exceed, and such next to Gaussian."""
 _LONGEST_MOVE = 1.0  # of a coordinate, in one step towards a mode
 _SAME = 0.3  # standard deviations between two descents that have become one
 _DAMPING = (1e-3, 1e-6, 1e8)  # of Levenberg and Marquardt: at first, at least, at most
@@ -57,9 +58,12 @@ class Mixture:
     Args:
         parts: kernels, of which each gives one component a kernel.
         shares: probability of each of the parts; within one, components have their masses.
+        tails: degrees of freedom of each of the parts; by default `HEAVY`.
     """
 
-    def __init__(self, parts: Sequence[Kernels], shares: Sequence[float] = (1.0,)):
+    def __init__(
+        self, parts: Sequence[Kernels], shares: Sequence[float] = (1.0,), tails: Sequence[float] | None = None
+    ):  # fmt: skip
         self._centres = np.concatenate([part.centres for part in parts])
         self._factors = np.concatenate([part.factors for part in parts])
         self._shares = np.concatenate([
@@ -80,7 +84,9 @@ class Mixture:
             -2.0 * linear.T,
             np.einsum("ki,ki->k", linear, away)[None],
         ])  # fmt: skip
-        nu = _DEGREES_OF_FREEDOM
+        self._nu = nu = np.repeat(
+            [HEAVY] * len(parts) if tails is None else tails, [len(part.centres) for part in parts]
+        )  # fmt: skip
         with np.errstate(divide="ignore"):
             self._log_heights = (
                 np.log(self._shares)
@@ -93,21 +99,21 @@ class Mixture:
         """Coordinates of `count` draws, shape [count, D], spread evenly over the components."""
         component = systematic(self._shares, count, generator)
         dimension = self._centres.shape[1]
-        scale = np.sqrt(_DEGREES_OF_FREEDOM / generator.chisquare(_DEGREES_OF_FREEDOM, count))
+        scale = np.sqrt(self._nu[component] / generator.chisquare(self._nu[component]))
         normal = generator.standard_normal((count, dimension)) * scale[:, None]
         return self._centres[component] + np.einsum("nij,nj->ni", self._factors[component], normal)
 
     def log_density(self, coordinates: np.ndarray) -> np.ndarray:
         """Logarithm of the density at coordinates [n, D]; shape [n]."""
         found = np.empty(len(coordinates))
-        power = 0.5 * (_DEGREES_OF_FREEDOM + coordinates.shape[1])
+        power = 0.5 * (self._nu + coordinates.shape[1])
         step = max(1, _PATCH // len(self._centres))
         for start in range(0, len(coordinates), step):
             away = coordinates[start : start + step] - self._middle
             first, second = self._pairs
             features = np.concatenate([away[:, first] * away[:, second], away, np.ones((len(away), 1))], axis=1)
             terms = np.maximum(features @ self._quadratic, 0.0)
-            terms /= _DEGREES_OF_FREEDOM
+            terms /= self._nu
             np.log1p(terms, out=terms)
             terms *= -power
             terms += self._log_heights

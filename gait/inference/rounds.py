@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from gait.inference.bank import Bank, effective
-from gait.inference.kernels import Kernels, Mixture, Neighbourhoods, descend, matched, systematic
+from gait.inference.kernels import HEAVY, LIGHT, Kernels, Mixture, Neighbourhoods, descend, matched, systematic
 from gait.inference.problem import Problem, log_prior, misfit
 
 SHARE = 0.005
@@ -32,6 +32,7 @@ _MATCHED = 0.6  # share of Gaussians with the moments of the draws around each m
 _MEMORY = 3  # rounds whose draws bear kernels
 _ROUNDS, _FAIR, _LONGER = 5, 0.25, 4
 _PILOT, _LEAST_PILOT, _FIRST = 0.2, 200, 0.06  # draws of a first round as a part of all, at least; and its share later
+_TAILS = 0.15  # share of heavy tails in a proposal whose other components are next to Gaussian
 _PILOTS, _REPEATS = 5, 3  # most rounds of so many draws, and of all
 _FOR_MOMENTS, _FLATTEST = 20.0, 0.02  # effective draws for each coordinate, and the least power of weights
 _PARTS, _SORTINGS = 4, 3  # of the draws around each mode, and how often they are sorted anew
@@ -215,11 +216,13 @@ def matched_rounds(
         modes = matched(first, coordinates, weights)
         if modes is None:
             return None
-        parts, shares = [modes, first], [1.0 - _FIRST, _FIRST]
+        bodies = [modes]
         if full:  # not one Gaussian: curved
-            parts.insert(1, _split(modes, coordinates, weights, generator))
-            shares = [0.5 * shares[0], 0.5 * shares[0], _FIRST]
-        rounds.append(Round.of(problem, Mixture(parts, shares), observed, sd, pilot if hot else count, generator))
+            bodies.append(_split(modes, coordinates, weights, generator))
+        parts = [*bodies, modes, first]
+        shares = [(1.0 - _FIRST - _TAILS) / len(bodies)] * len(bodies) + [_TAILS, _FIRST]
+        proposal = Mixture(parts, shares, [HEAVY if hot else LIGHT] * len(bodies) + [HEAVY, HEAVY])
+        rounds.append(Round.of(problem, proposal, observed, sd, pilot if hot else count, generator))
         full += not hot
         if full == _REPEATS or (full and rounds[-1].effective >= _GOOD[1] * count):
             break

@@ -119,7 +119,8 @@ def _truth_panel(axis: Axes, predictions: pd.DataFrame, entry: Score, best: np.n
             axis.plot(middle, band, color=BEST, lw=1.4, ls=(0, (3, 1.5)), label=label)
     _outliers(axis, truth, estimate, span)
     reached = "–" if np.isnan(entry.r2) else f"{entry.r2:.4f}"
-    axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached}, {_possible(entry)}")
+    between = "\n" if entry.ceiling.local_r2 is not None else " "  # a limit with its error takes a line of its own
+    axis.set_title(f"{symbol(name)}: {entry.headline}\nR² {reached},{between}{_possible(entry)}")
     axis.set(xlim=span, ylim=span, xlabel=axis_label(name, "true"), ylabel=axis_label(name, "estimated"))
     axis.set_aspect("equal")
 

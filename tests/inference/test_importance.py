@@ -418,10 +418,12 @@ def test_many_points_have_the_density_of_each(monkeypatch):
     np.testing.assert_allclose(mixture.log_density(points), whole, rtol=1e-12)
 
 
-def test_draws_of_a_mixture_follow_its_density():
+@pytest.mark.parametrize("tails", [None, [2.0, 30.0]])
+def test_draws_of_a_mixture_follow_its_density(tails):
     """The distribution function on a line, by quadrature of the density, makes draws uniform."""
     centres, widths = [-1.0, 0.5, 0.6], [0.5, 1e-3, 0.2]
-    mixture = Mixture([kernels_at(np.array(centres)[:, None], widths, [1.0, 2.0, 3.0])])
+    part = kernels_at(np.array(centres)[:, None], widths, [1.0, 2.0, 3.0])
+    mixture = Mixture([part, part] if tails else [part], [0.4, 0.6] if tails else [1.0], tails)
     nodes = around(centres, widths, 20_001)
     cumulative = integrate.cumulative_trapezoid(np.exp(mixture.log_density(nodes[:, None])), nodes, initial=0.0)
     drawn = mixture.draw(20_000, np.random.default_rng(0))[:, 0]
