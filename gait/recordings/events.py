@@ -12,10 +12,17 @@ from gait.recordings.recording import HOLD, LOADED, SIDES, TURNS, Recording, bet
 
 NOTHING = "nothing"
 """Source of the events of a recording that tells none."""
+_LIGHT = 40.0  # kg, below which 20 N are too large a part of the weight
+_PART_OF_WEIGHT = 0.025  # 20 N of 80 kg
+_BRUSH = 0.3  # of the usual largest force of a contact
+_OFTEN = 0.05  # of the time, below zero: more often than a plate whose swing was set to zero
+_NOISES = 3.0  # standard deviations of a plate without a load
+_MISSED = 1.5  # usual times between touchdowns, from which one is missing
 _FASTEST = 0.25  # s, the shortest step of a person
 _SWINGING = 0.3  # m/s, above which a heel is in the air
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
 _SETTLED = 0.003  # m from where it rests, within which it has touched down
+_BORDER = 0.1  # s from an end or a gap, in which smoothed channels are not to be trusted
 _CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
 
 
@@ -32,6 +39,8 @@ class Events:
         source: what they were found from: "force of each foot", "force and centre of mass", "vertical force", "heel
             markers" or "vertical motion".
         feet: name of a leg → vertical force on it, shape [samples], N; empty where only the sum is known.
+        threshold: force above which a foot is on the ground, N.
+        brushes: number of contacts that were left out, since they carry far less than the others.
         rhythm: smoothed channel whose lowest points are the steps, shape [samples]; empty where they are from feet.
     """
 
@@ -41,17 +50,34 @@ class Events:
     foothold: np.ndarray
     source: str
     feet: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    threshold: float = LOADED
+    brushes: int = 0
     rhythm: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.touchdown)
 
     @property
+    def _contacts_in_words(self) -> str:
+        words = ""
+        if self.brushes:
+            words = (
+                f" {self.brushes} contact{'s' * (self.brushes != 1)} with less than {100 * _BRUSH:.0f} % of the usual "
+                "force were left out."
+            )
+        if self.threshold <= LOADED:
+            return words
+        return (
+            f"{words} {LOADED:g} N would be within the noise of the plates. Double support comes out shorter for that."
+        )
+
+    @property
     def sentence(self) -> str:
         """Tells what the steps were found from, and with which thresholds."""
         if self.feet:
             return (
-                f"Steps from {self.source}: a foot is on the ground above {LOADED:g} N for at least {1000 * HOLD:g} ms."
+                f"Steps from {self.source}: a foot is on the ground above {self.threshold:.3g} N for at least "
+                f"{1000 * HOLD:g} ms.{self._contacts_in_words}"
             )
         return {
             "heel markers": "Steps from heel markers: a heel touches down when it comes to rest. They tell no takeoff.",
@@ -97,28 +123,60 @@ def _none(source: str) -> Events:
     return Events(empty, empty, np.empty(0, str), empty, source)
 
 
+def lost_touchdowns(events: Events) -> np.ndarray:
+    """Whether touchdowns are missing between each touchdown and the one before, as in a gap; shape [n].
+
+    Two in a row are then of one leg, or half as far apart again as usual.
+    """
+    lost = np.zeros(len(events), bool)
+    if len(events) > 2:
+        apart = np.diff(events.touchdown)
+        lost[1:] = (apart > _MISSED * np.median(apart)) | (events.leg[1:] == events.leg[:-1])
+    return lost
+
+
 # Contacts ------------------------------------------------------------------------------------
 
 
-def contacts(recording: Recording, force: np.ndarray) -> np.ndarray:
+def threshold_of(recording: Recording, feet: dict[str, np.ndarray]) -> float:
+    """Vertical force above which a foot is on the ground, N.
+
+    It is 20 N, for bodies of less than 40 kg a part of their weight, and above the noise of the plates.
+
+    Args:
+        recording: a recorded walk.
+        feet: name of a leg → vertical force on it, shape [samples], N.
+    """
+    total = np.sum(list(feet.values()), axis=0)
+    loaded = total[total > LOADED]
+    weight = float(np.mean(loaded)) if len(loaded) else np.inf
+    usual = LOADED if weight > _LIGHT * recording.gravity else min(LOADED, _PART_OF_WEIGHT * weight)
+    # A plate pushes, so that whatever is below zero is noise.
+    below = [force[force < 0.0] for force in feet.values() if (force < 0.0).mean() > _OFTEN]
+    noise = max((float(np.sqrt(np.mean(each**2))) for each in below), default=0.0)
+    return max(usual, _NOISES * noise)
+
+
+def contacts(recording: Recording, force: np.ndarray, threshold: float = LOADED) -> np.ndarray:
     """Times at which a foot is on the ground.
 
     Args:
         recording: a recorded walk.
         force: vertical force on the foot, shape [samples], N.
+        threshold: force above which it is on the ground, N.
 
     Returns:
         Touchdown and takeoff of each contact, shape [contacts, 2], s, interpolated between samples; NaN where a
         contact reaches over an end of the recording or of a gap.
     """
     known = np.isfinite(force)
-    down = known & (force > LOADED)
+    down = known & (force > threshold)
     shortest = HOLD * recording.rate
     edges = np.flatnonzero(np.diff(down)) + 1
     while len(edges) > 1 and np.diff(edges).min() < shortest:  # the shortest run is part of those around it
         first = int(np.argmin(np.diff(edges)))
         edges = np.delete(edges, [first, first + 1])
-    times = [_crossing(recording.t, force, int(edge)) for edge in edges]
+    times = [_crossing(recording.t, force, int(edge), threshold) for edge in edges]
     if down[0]:
         times.insert(0, np.nan)
     if len(times) % 2:
@@ -126,7 +184,7 @@ def contacts(recording: Recording, force: np.ndarray) -> np.ndarray:
     return np.reshape(times, (-1, 2))
 
 
-def _crossing(t: np.ndarray, force: np.ndarray, edge: int) -> float:
+def _crossing(t: np.ndarray, force: np.ndarray, edge: int, threshold: float) -> float:
     """Time at which a force crosses the threshold before sample `edge`; NaN at the border of a gap.
 
     The line through the two samples on the loaded side tells it: the force of a foot in the air is 0, so that a line
@@ -134,10 +192,10 @@ def _crossing(t: np.ndarray, force: np.ndarray, edge: int) -> float:
     """
     if not np.isfinite(force[edge - 1] + force[edge]):
         return np.nan
-    rising = force[edge] > LOADED
+    rising = force[edge] > threshold
     near, inner = (edge, min(edge + 1, len(t) - 1)) if rising else (edge - 1, max(edge - 2, 0))
     slope = (force[inner] - force[near]) / (t[inner] - t[near]) if inner != near else np.nan
-    time = t[near] + (LOADED - force[near]) / slope if slope else np.nan
+    time = t[near] + (threshold - force[near]) / slope if slope else np.nan
     if not np.isfinite(time):
         time = 0.5 * (t[edge - 1] + t[edge])
     return float(np.clip(time, t[edge - 1], t[edge]))
@@ -145,7 +203,10 @@ def _crossing(t: np.ndarray, force: np.ndarray, edge: int) -> float:
 
 def _from_feet(recording: Recording, feet: dict[str, np.ndarray], source: str) -> Events:
     """Steps from the vertical force on each foot."""
-    stances = {leg: contacts(recording, force) for leg, force in feet.items()}
+    threshold = threshold_of(recording, feet)
+    stances = {leg: contacts(recording, force, threshold) for leg, force in feet.items()}
+    brushes = _brushes(recording, feet, stances)
+    stances = {leg: each[~brushes[leg]] for leg, each in stances.items()}
     ends = {leg: dict(each) for leg, each in stances.items()}
     downs = [(down, leg) for leg, each in stances.items() for down in each[:, 0] if np.isfinite(down)]
     downs.sort()
@@ -154,12 +215,28 @@ def _from_feet(recording: Recording, feet: dict[str, np.ndarray], source: str) -
     centre = centre_of_pressure(recording) if recording.has("x", "y", "fx", "fy") else None
     for i, (down, own) in enumerate(downs):
         (other,) = (name for name in feet if name != own)
-        later = [time for time in downs[i + 1 : i + 4] if time[1] == other]
-        up = stances[other][:, 1]
-        up = up[(up > down) & (up < (later[0][0] if later else np.inf))]
+        begins, up = stances[other].T
+        begun = begins < down  # a foot that has come down since has another takeoff; what a gap hides is not known
+        begun[:1] |= np.isnan(begins[:1])
+        up = up[begun & (up > down)]
         takeoff[i] = up[0] if len(up) else np.nan
         foothold[i] = _foothold(recording, centre, own, down, ends[own][down])
-    return Events(touchdown, takeoff, leg, foothold, source, feet)
+    count = sum(int(each.sum()) for each in brushes.values())
+    return Events(touchdown, takeoff, leg, foothold, source, feet, threshold, brushes=count)
+
+
+def _brushes(
+    recording: Recording, feet: dict[str, np.ndarray], stances: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Whether each contact is far lighter than the others: a foot that brushes the ground, or the other one's plate."""
+
+    def peak(force: np.ndarray, stance: np.ndarray) -> float:
+        return float(np.max(force[between(recording.t, *stance)], initial=0.0)) if np.isfinite(stance).all() else np.nan
+
+    peaks = {leg: np.array([peak(feet[leg], stance) for stance in stances[leg]]) for leg in feet}
+    known = np.concatenate(list(peaks.values()))
+    usual = float(np.nanmedian(known)) if np.isfinite(known).any() else 0.0
+    return {leg: each < _BRUSH * usual for leg, each in peaks.items()}
 
 
 def _foothold(recording: Recording, centre: np.ndarray | None, leg: str, down: float, up: float) -> float:
@@ -241,7 +318,9 @@ def _from_rhythm(recording: Recording, values: np.ndarray, source: str) -> Event
     height = np.nanmax(smooth) - np.nanmin(smooth)
     lowest = np.where(np.isfinite(smooth), smooth, np.nanmax(smooth))
     found, _ = signal.find_peaks(-lowest, prominence=0.3 * height, distance=max(1, round(_FASTEST * recording.rate)))
-    found = found[(found > 0) & (found < len(smooth) - 1)]
+    border = max(1, round(_BORDER * recording.rate))  # there a filter bends
+    found = np.array([k for k in found if np.isfinite(smooth[max(k - border, 0) : k + border + 1]).all()
+                      and border <= k < len(smooth) - border], int)  # fmt: skip
     before, at, after = smooth[found - 1], smooth[found], smooth[found + 1]
     with np.errstate(invalid="ignore", divide="ignore"):
         shift = 0.5 * (before - after) / (before - 2.0 * at + after)  # vertex of a parabola

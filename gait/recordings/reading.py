@@ -70,6 +70,13 @@ def read_recording(
         raise InputError(f"belt_speed is a speed in m/s, from 0 on. Received: {belt_speed}. Correct it.")
     stated = units_of.chosen_units(dict(units) if isinstance(units, Mapping) else units)
     raw = _raw(Path(path), body)
+    if raw.length_unit is not None and raw.length_unit not in LENGTH:
+        if "length" not in stated:
+            raise InputError(
+                f"The unit {raw.length_unit} of the positions is not known; known are {', '.join(LENGTH)}. Received: "
+                f"{path}. Say the unit, for example units={{'length': 'mm'}}."
+            )
+        raw.length_unit = None
     if rate is not None:
         raw.rate = rate
     if belt_speed is None:
@@ -141,9 +148,6 @@ def _raw(path: Path, body: str | None) -> Raw:
         raw = from_table(read_storage(data) if storage else read_table(data))
         choose_body(raw, body)
         return raw
-    if raw.length_unit is not None and raw.length_unit not in LENGTH:
-        raw.notes.append(f"The unit {raw.length_unit} of the positions is not known.")
-        raw.length_unit = None
     choose_points(raw, markers, body)
     return raw
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gait.recordings.checks import check_travel, check_walk, whole_strides
-from gait.recordings.events import Events, find_events, smoothed
+from gait.recordings.events import Events, find_events, lost_touchdowns, smoothed
 from gait.recordings.integration import integrated
 from gait.recordings.pressure import bridged
 from gait.recordings.recording import LOWEST, Recording, between, recording_of
@@ -29,6 +29,9 @@ SUMMARY = (
 )  # fmt: skip
 """Names of the quantities of `Steps.summary`."""
 _MASSES = (7.0, 250.0)  # kg, of people who walk
+_FAST = 2.6  # m/s, where people run
+_BUILD = (9.0, 70.0)  # kg/m², body mass by the square of the stature
+_CENTRE = 0.55  # height of the centre of mass, as a part of the stature
 _LENGTHS = (0.25, 1.2)  # of a step, as parts of the height of the body above the ground; people take 0.4 to 0.9
 MASS_DIFFERENCE = 0.05
 """Part of a stated body mass by which that of the force may differ."""
@@ -153,12 +156,15 @@ def _measured(recording: Recording, events: Events, masses: np.ndarray | None = 
         recording, caveat = integrated(recording, events, float(masses.mean()))
         notes.append(caveat)
     mass = float(masses.mean()) if len(masses) else recording.stated_mass or np.nan
-    td, up = events.touchdown, events.takeoff
-    count = len(td)
-    own_up = np.append(up[1:], np.nan) if count else up  # the next takeoff is this leg's
-    following, second = (np.append(td[k:], np.full(min(k, count), np.nan)) for k in (1, 2))
-    step_time = np.diff(td, prepend=np.nan)
-    step_length, speed = np.diff(events.foothold, prepend=np.nan), _speed(recording, events)
+    td, up, count = events.touchdown, events.takeoff, len(events)
+    lost = np.zeros(count, bool) if events.source == "the engine" else lost_touchdowns(events)
+    notes += _say_lost(events, lost)
+    gap = np.where(lost, np.nan, 0.0)  # before each touchdown: what reaches over it is not a number
+    gaps = gap + _shifted(gap, -1)
+    following, own_up = _shifted(td + gap, 1), _shifted(up + gap, 1)  # the next takeoff is this leg's
+    second = _shifted(td + gaps, 2)
+    step_time = td - _shifted(td, -1) + gap
+    step_length, speed = events.foothold - _shifted(events.foothold, -1) + gap, _speed(recording, events)
     if recording.belt_speed is None:  # a place on the belt says nothing
         step_length[:] = np.nan
     if not np.isfinite(step_length).any():
@@ -167,16 +173,31 @@ def _measured(recording: Recording, events: Events, masses: np.ndarray | None = 
     table = pd.DataFrame(
         {
             "leg": events.leg, "touchdown": td, "takeoff": up, "foothold": events.foothold, "step_time": step_time,
-            "stride_time": np.append(np.full(min(2, count), np.nan), td[2:] - td[:-2]),
+            "stride_time": td - _shifted(td, -2) + gaps,
             "double_support_time": up - td, "single_support_time": following - up, "stance_time": own_up - td,
             "swing_time": second - own_up, "stance_percent": 100.0 * (own_up - td) / (second - td),
             "step_length": step_length, "speed": step_length / step_time,
             "first_peak": peaks[:, 0], "second_peak": peaks[:, 1], "midstance_minimum": peaks[:, 2],
-            "vertical_travel": _travel(recording, td),
+            "vertical_travel": _travel(recording, td) + gaps,
         },
         index=pd.RangeIndex(1, count + 1, name="step"),
     )  # fmt: skip
     return Steps(table, masses, speed, events, recording, (*notes, *_doubts(recording, events, table, masses)))
+
+
+def _shifted(values: np.ndarray, later: int) -> np.ndarray:
+    """Values of as many steps later, or earlier where negative, NaN beyond the ends; shape [n]."""
+    none = np.full(min(abs(later), len(values)), np.nan)
+    return np.append(values[later:], none) if later > 0 else np.append(none, values[:later])
+
+
+def _say_lost(events: Events, lost: np.ndarray) -> list[str]:
+    """Tells where touchdowns are missing, so that what reaches over the gap is no step."""
+    spans = [f"from {events.touchdown[i - 1]:.2f} to {events.touchdown[i]:.2f} s" for i in np.flatnonzero(lost)]
+    if not spans:
+        return []
+    more = f" and {len(spans) - 4} times more" if len(spans) > 4 else ""
+    return [f"Touchdowns are missing {', '.join(spans[:4])}{more}. What reaches over them is not counted."]
 
 
 def _mean_over(t: np.ndarray, values: np.ndarray, begin: float, end: float) -> float:
@@ -275,7 +296,20 @@ def _doubts(recording: Recording, events: Events, table: pd.DataFrame, masses: n
         )
     if len(masses) and not _MASSES[0] < masses.mean() < _MASSES[1]:
         found.append(f"A body mass of {masses.mean():.3g} kg is not that of a person. Check the unit of the forces.")
+    speed = float(table["speed"].mean())
+    if speed > _FAST:
+        found.append(
+            f"Take care: {speed:.1f} m/s is faster than people walk. Check the units of lengths and times, and the "
+            "belt speed."
+        )
     height = float(np.nanmean(recording.channels["y"])) if recording.has("y") else np.nan
+    if len(masses) and height > LOWEST:
+        build = float(masses.mean()) / (height / _CENTRE) ** 2
+        if not _BUILD[0] < build < _BUILD[1]:
+            found.append(
+                f"Take care: {masses.mean():.3g} kg and a centre of mass {height:.2f} m above the ground are not those "
+                "of one person. Check the units of forces and lengths."
+            )
     if len(events.rhythm) and height > LOWEST:
         part = float(table["step_length"].mean()) / height
         if np.isfinite(part) and not _LENGTHS[0] < part < _LENGTHS[1]:

@@ -231,13 +231,20 @@ def assert_markers(recording, walk, x=2e-6, y=2e-6):
         ("cm", 1e2, "converted from cm"),
         ("m", 1e3, "in mm, not in m"),
         ("mm", 1.0, "in m, not in mm"),
-        ("furlong", 1e3, "furlong of the positions is not known"),
+        ("inches", 1.0 / 0.0254, "converted from inches"),
     ],
 )
 def test_units_of_markers(read, walk, unit, scale, word):
     recording = read(marker_text(markers_of(walk), walk.t, unit=unit, scale=scale), "walk.trc")
     assert_markers(recording, walk)
     assert noted(recording, word) if word else recording.notes == ()
+
+
+def test_an_unknown_unit_is_refused_unless_it_is_stated(read, walk):
+    text = marker_text(markers_of(walk), walk.t, unit="furlong")
+    with pytest.raises(gait.InputError, match="furlong of the positions is not known.*units="):
+        read(text, "walk.trc")
+    assert_markers(read(text, "walk.trc", units="mm"), walk)
 
 
 def test_heads_and_frames(read, walk):

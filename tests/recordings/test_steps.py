@@ -13,6 +13,7 @@ from gait.recordings.steps import SUMMARY, steps
 from gait.simulation.walks import simulate
 from tests.helpers.walks_of_people import (
     DOUBLE_SUPPORT,
+    GEYER,
     MINIMUM,
     PEAK,
     STEP_LENGTH,
@@ -138,9 +139,74 @@ def test_noise_in_swing_makes_no_steps():
     assert np.abs(one.touchdown - other.touchdown).max() < 0.01
 
 
+def test_loud_plates_have_a_higher_threshold_and_it_is_told():
+    """20 N of noise: with 20 N as the threshold a swing would have touchdowns."""
+    clean = feet_of(recorded(duration=6.0))
+    generator = np.random.default_rng(0)
+    noisy = {name: values + 20.0 * generator.standard_normal(len(values)) for name, values in clean.channels.items()}
+    found = steps(dataclasses.replace(clean, channels=noisy))
+    assert found.summary()["step_time"] == pytest.approx(STEP_TIME, abs=2e-3)
+    assert found.events.threshold == pytest.approx(60.0, rel=0.1)
+    assert any("noise of the plates" in note for note in found.notes)
+
+
+def test_a_child_has_a_lower_threshold():
+    """24 kg: 20 N would make its double support 10 ms too short."""
+    leg, mass = 0.62, 24.0
+    slow = np.sqrt(leg)
+    child = {"mass": mass, "stiffness": 14_000.0 * mass / 80.0 / leg, "rest_length": leg, "y0": leg * GEYER["y0"],
+             "vx0": slow * GEYER["vx0"]}  # fmt: skip
+    found = steps(feet_of(recorded(6.0, 0.002, **child)))
+    assert found.events.threshold == pytest.approx(0.025 * mass * 9.81, rel=0.05)
+    assert found.summary()["double_support_time"] == pytest.approx(slow * DOUBLE_SUPPORT, abs=0.004)
+    assert "above 5.86 N" in found.notes[0]
+
+
+def test_what_reaches_over_a_gap_is_no_step():
+    """A gap in the force, in the heels or in the height hides touchdowns: the step over it is not twice as long."""
+    walk = recorded(duration=8.0)
+    feet = feet_of(walk)
+    for recording, name in ((feet, "fy_left"), (walk, "x"), (only(walk, ("y",)), "y"), (only(walk, ("fy",)), "fy")):
+        for begin in np.arange(3.0, 4.0, 0.1):
+            channels = {key: values.copy() for key, values in recording.channels.items()}
+            hidden = (recording.t > begin) & (recording.t < begin + 0.6)
+            for key in (name, "fy_right", "fy") if name == "fy_left" else (name,):
+                channels[key][hidden] = np.nan
+            found = steps(dataclasses.replace(recording, channels=channels))
+            for key, value in {"step_time": STEP_TIME, "stride_time": 2 * STEP_TIME}.items():
+                assert found.summary()[key] == pytest.approx(value, abs=2e-3), (name, begin, key)
+            double = found.table["double_support_time"].dropna()
+            assert np.abs(double - DOUBLE_SUPPORT + LATE).max() < 3e-3 if len(double) else True
+
+
+def test_a_foot_that_brushes_a_plate_makes_no_step():
+    recording = feet_of(recorded(duration=6.0))
+    clean = steps(recording).summary()
+    left = recording.channels["fy_left"]
+    swing = np.flatnonzero((left == 0) & (recording.t > 2.0))[8:18]
+    left[swing] = 80.0
+    found = steps(recording)
+    assert found.summary()["step_time"] == pytest.approx(clean["step_time"], abs=1e-9)
+    assert any("1 contact with less than 30 %" in note for note in found.notes)
+
+
+def test_numbers_of_nobody_are_doubted():
+    """Pounds taken for newtons, and feet taken for metres."""
+    pounds = recorded()
+    for name in ("fx", "fy"):
+        pounds.channels[name] = pounds.channels[name] / 4.448
+    assert any("not those of one person" in note for note in steps(pounds).notes)
+    long = recorded(channels=("x", "y"))
+    for name in ("x", "y"):
+        long.channels[name] = long.channels[name] / 0.3048
+    assert any("faster than people walk" in note for note in steps(long).notes)
+    assert not any("Take care" in note for note in steps(recorded()).notes)
+
+
 def test_a_contact_without_hold_would_make_steps_of_noise(monkeypatch):
     """A control: without the least time of a contact, the noise of the test above makes events."""
     monkeypatch.setattr("gait.recordings.events.HOLD", 0.0)
+    monkeypatch.setattr("gait.recordings.events._NOISES", 0.0)
     clean = feet_of(recorded(duration=6.0))
     generator = np.random.default_rng(0)
     noisy = {name: values + 20.0 * generator.standard_normal(len(values)) for name, values in clean.channels.items()}
