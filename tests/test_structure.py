@@ -37,8 +37,8 @@ INSIDE = {
     ],
     "recordings": [
         "columns", "raw", "recording", "clock", "hints", "text", "c3d_contents", "c3d", "repairs", "pressure", "units",
-        "tables", "forces", "events", "frame", "assembly", "opensim", "feet", "walking", "checks", "cycles", "walkway",
-        "integration", "reading", "steps",
+        "tables", "forces", "events", "frame", "assembly", "opensim", "feet", "walking", "checks", "doubts", "cycles",
+        "walkway", "integration", "reading", "steps",
     ],
     "inference": [
         "estimated_ratio", "ratio", "coordinates", "mixture", "problem", "bank", "kernels", "rounds", "importance",

@@ -13,6 +13,7 @@ from gait.recordings.walking import still
 _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to unloaded for less
 _CLIMB = 0.03  # m of height in a stride
 _SLOWEST = 1.5  # s, the longest step of a walk
+_FEWEST_SAMPLES = 5  # of a step
 _STANDING = 0.9  # of the time, from which a recording is one of standing
 _ON_THE_SPOT = 0.1  # m/s, below which steps lead nowhere
 _FASTEST = 4.5  # m/s; race walkers reach 4.3
@@ -50,6 +51,11 @@ def check_walk(recording: Recording, events: Events) -> None:
         raise InputError(
             f"This is no steady walk: touchdowns are {pause:.2f} s apart, and a step takes at most {_SLOWEST:g} s. "
             "Choose the walking part with --window."
+        )
+    if pause * recording.rate < _FEWEST_SAMPLES:
+        raise InputError(
+            f"At {recording.rate:.4g} samples a second a step of {pause:.2f} s has {pause * recording.rate:.1f} "
+            f"samples, and it takes {_FEWEST_SAMPLES} to tell its events. Record it faster."
         )
     _check_rhythm(recording, events)
     _check_level(recording, events)

@@ -8,7 +8,18 @@ import re
 LENGTH = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "meter": 1.0, "metre": 1.0, "meters": 1.0, "metres": 1.0, "in": 0.0254,
           "inch": 0.0254, "inches": 0.0254, "ft": 0.3048, "foot": 0.3048, "feet": 0.3048,
           "dm": 0.1, "km": 1e3, "um": 1e-6}  # fmt: skip
-FORCE = {"n": 1.0, "kn": 1e3, "kgf": 9.80665, "lbf": 4.4482216, "newton": 1.0, "newtons": 1.0}
+FORCE = {
+    "n": 1.0,
+    "kn": 1e3,
+    "kgf": 9.80665,
+    "kg": 9.80665,
+    "kp": 9.80665,
+    "lbf": 4.4482216,
+    "lb": 4.4482216,
+    "lbs": 4.4482216,
+    "newton": 1.0,
+    "newtons": 1.0,
+}
 RELATIVE_FORCE = {"bw": 1.0, "%bw": 0.01, "n/kg": None, "xbw": 1.0}
 """Forces in units of body weight; None for those in units of mass."""
 TIME = {
@@ -248,7 +259,7 @@ def point_of(name: str) -> str | None:
     Returns:
         "centre of mass", "sacral marker", "heel left", "heel right", "LASI", "RASI", "LPSI", "RPSI" or "pelvis".
     """
-    plain = re.sub(r"[^a-z0-9]", "", name.rsplit(":", 1)[-1].lower())
+    plain = re.sub(r"[^a-z0-9]", "", name.rsplit(":", 1)[-1].lower()).removesuffix("study")
     if plain in _CENTRE or plain in ("centreofmassfloor", "comx", "wholebodycom", "bodycenterofmass", "fullbodycom"):
         return None if plain.endswith("floor") else "centre of mass"
     if plain in ("vsacral", "sacr", "sacrum", "sacral", "sac", "vsac", "s2", "sacrummarker"):

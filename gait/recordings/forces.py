@@ -150,6 +150,10 @@ def find_pressure(plate: Plate, up: np.ndarray, notes: list[str]) -> None:
             plate.pressure = plate.centre + np.cross(up, plate.moment) / loaded[:, None]
     if plate.pressure is not None:
         plate.pressure = np.where((loaded > LOADED)[:, None], plate.pressure, np.nan)
+        if not np.nan_to_num(plate.pressure).any() and np.isfinite(plate.pressure).any():
+            plate.pressure = None
+            notes.append(f"Centres of pressure of {_of(plate)} are all zero; they were not used.")
+            return
         if plate.centre is not None and plate.reach and (loaded > 5 * LOADED).any():
             away = np.linalg.norm((plate.pressure - plate.centre)[loaded > 5 * LOADED], axis=1)
             if np.mean(away > plate.reach + 0.1) > 0.2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,3 +45,29 @@ def hints_of(given: Mapping[str, Any]) -> dict[str, Any]:
             ) from None
         hints["window"] = begin, end
     return hints
+
+
+def stated_number(name: str, value: Any, rule: str, least: float, most: float) -> float | None:
+    """Checks a number that a user states.
+
+    Args:
+        name: of the argument.
+        value: what was received; None where nothing was.
+        rule: what it is, in words.
+        least, most: range, both included.
+
+    Returns:
+        The number, or None.
+
+    Raises:
+        InputError: if it is none, or out of its range.
+    """
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not least <= number <= most:
+        raise InputError(f"{name} must be {rule}. Received: {str(value)[:40]}. Correct it.")
+    return number

@@ -17,6 +17,7 @@ from gait.recordings.clock import interpolated, recorded_rows, understand_times
 from gait.recordings.columns import LENGTH, TIME
 from gait.recordings.forces import clear_faults, clear_levels, compare_total, find_pressure, say_clipped, turn_upwards
 from gait.recordings.frame import vertical
+from gait.recordings.hints import stated_number
 from gait.recordings.opensim import read_markers, read_storage
 from gait.recordings.raw import Raw
 from gait.recordings.recording import Recording
@@ -63,11 +64,9 @@ def read_recording(
     Raises:
         InputError: if the file cannot be read, or if something it needs cannot be told from it.
     """
-    for name, value in (("mass", mass), ("rate", rate)):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} must be a positive number. Received: {value}. Correct it.")
-    if belt_speed is not None and not (np.isfinite(belt_speed) and 0 <= belt_speed < 15):
-        raise InputError(f"belt_speed is a speed in m/s, from 0 on. Received: {belt_speed}. Correct it.")
+    mass = stated_number("mass", mass, "a positive number of kg", 0.1, 1e4)
+    rate = stated_number("rate", rate, "a positive number of samples a second", 0.1, 1e7)
+    belt_speed = stated_number("belt_speed", belt_speed, "a speed in m/s, from 0 on", 0.0, 15.0)
     stated = units_of.chosen_units(dict(units) if isinstance(units, Mapping) else units)
     raw = _raw(Path(path), body)
     if raw.length_unit is not None and raw.length_unit not in LENGTH:
@@ -92,6 +91,8 @@ def read_recording(
     body_name = repairs.body_of(raw)
     repairs.clear_stand_ins(raw)
     repairs.clear_zeros(raw)
+    repairs.clear_stuck(raw)
+    repairs.untangle_heels(raw)
     rates = _fill_slower(raw, clocks)
     points_up, forces_up = vertical(raw, up)
     units_of.settle_lengths(raw, body_name, points_up, stated.get("length"), body is not None)
@@ -240,6 +241,10 @@ def _prepare_forces(raw: Raw, up: np.ndarray, mass: float | None, stated: dict[s
         raw.notes.append("There is no vertical force; the forces were not used.")
         return
     silent = [plate for plate in raw.plates if not np.nanmax(np.abs(plate.force[:, axis])) > 0]
+    if silent and len(silent) == len(raw.plates) and raw.points:
+        raw.plates, raw.force_time = [], None
+        raw.notes.append("All forces are zero: nobody stepped on a plate. They were not used.")
+        return
     if silent and len(silent) < len(raw.plates):
         raw.plates = [plate for plate in raw.plates if plate not in silent]
         raw.notes.append(f"{', '.join(plate.name for plate in silent)} was never stepped on.")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
-from gait.recordings.raw import Plate, Raw
+from gait.recordings.raw import HEELS, Plate, Raw
 
 _SENTINELS = np.array([s * v for v in (999, 9999, 99999, 999999, 9999999, 999.9, 9999.9, 9999.99, 99999.9, 1e10, 1e20,
                                        1e30, 99.99, 88888, 888888) for s in (1, -1)])  # fmt: skip
+_JUMP = 4.0  # times the quick motion from sample to sample: further than a body or a heel goes
+_MOST_STUCK = 0.5  # of all samples
 _HUGE = 1e8
 """Larger than any number of a walk in any unit."""
 
@@ -80,6 +84,55 @@ def _clear_zero_heights(raw: Raw, body: str) -> None:
             values[zero, :] = np.nan
             raw.points[body] = values
             raw.notes.append(f"{int(zero.sum())} positions of the {body} have a zero that stands for a missing value.")
+
+
+def clear_stuck(raw: Raw) -> None:
+    """Takes positions out that stand still in one place far from those before and after, whatever value that is."""
+    for name, values in raw.points.items():
+        there = np.isfinite(values).any(axis=0)
+        moved = np.nanmax(np.abs(np.diff(values[:, there], axis=0)), axis=1, initial=0.0)
+        if not (moved > 0).any():
+            continue
+        jumps = np.flatnonzero(moved > _JUMP * np.nanpercentile(moved[moved > 0], 90))
+        stuck = np.zeros(len(values), bool)
+        for begin, end in itertools.pairwise([-1, *jumps, len(values) - 1]):
+            inside = moved[begin + 1 : end]
+            if len(inside) > 1 and not inside.any():
+                stuck[begin + 1 : end + 1] = True
+        if stuck.any() and stuck.mean() < _MOST_STUCK:
+            raw.points[name] = np.where(stuck[:, None], np.nan, values)
+            raw.notes.append(
+                f"{int(stuck.sum())} positions of the {name} stand still far from all others; they stand for missing "
+                "ones."
+            )
+
+
+def untangle_heels(raw: Raw) -> None:
+    """Exchanges the heel markers back from where each jumps to the place of the other."""
+    if not all(name in raw.points for name in HEELS.values()):
+        return
+    left, right = (raw.points[name] for name in HEELS.values())
+    there = np.isfinite(left).any(axis=0) & np.isfinite(right).any(axis=0)
+
+    def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.linalg.norm((one[1:] - other[:-1])[:, there], axis=1)
+
+    kept, exchanged = apart(left, left) + apart(right, right), apart(left, right) + apart(right, left)
+    usual = np.nanpercentile(kept, 95) if np.isfinite(kept).any() else np.nan
+    at = np.flatnonzero((kept > _JUMP * usual) & (exchanged < 0.2 * kept)) + 1
+    if not len(at):
+        return
+    tangled = np.zeros(len(left), bool)
+    tangled[at] = True
+    tangled = np.logical_xor.accumulate(tangled)[:, None]
+    raw.points |= {
+        HEELS["left"]: np.where(tangled, right, left),
+        HEELS["right"]: np.where(tangled, left, right),
+    }
+    raw.notes.append(
+        f"The heel markers exchange their places {len(at)} time{'s' * (len(at) != 1)}: their names were exchanged back "
+        "from there on."
+    )
 
 
 def clear_spikes(raw: Raw, rate: float) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from gait.recordings.checks import check_travel, check_walk, whole_strides
+from gait.recordings.doubts import doubts_on
 from gait.recordings.events import Events, find_events, lost_touchdowns, smoothed
 from gait.recordings.integration import integrated
 from gait.recordings.pressure import bridged
-from gait.recordings.recording import LOWEST, Recording, between, recording_of
+from gait.recordings.recording import Recording, between, recording_of
 from gait.recordings.walking import walking_part
 from gait.simulation.conditions import Walks
 from gait.simulation.steps import exact_events, foot_forces, mass_and_gravity
@@ -28,14 +29,7 @@ SUMMARY = (
     "first_peak", "second_peak", "midstance_minimum", "vertical_travel",
 )  # fmt: skip
 """Names of the quantities of `Steps.summary`."""
-_MASSES = (7.0, 250.0)  # kg, of people who walk
-_FAST = 2.6  # m/s, where people run
-_BUILD = (9.0, 70.0)  # kg/m², body mass by the square of the stature
-_CENTRE = 0.55  # height of the centre of mass, as a part of the stature
-_LENGTHS = (0.25, 1.2)  # of a step, as parts of the height of the body above the ground; people take 0.4 to 0.9
-MASS_DIFFERENCE = 0.05
-"""Part of a stated body mass by which that of the force may differ."""
-_FEWEST_SAMPLES = 5  # of a double support, below which it is told that there are few
+_FEWEST_SAMPLES = 5  # of a stance, whose peaks are told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +101,7 @@ class Steps:
         """Difference right - left of each quantity as a part of the mean of both; empty where sides are not known."""
         means = [{name: row.mean for name, row in self.statistics(side).items()} for side in ("left", "right")]
         left, right = means
-        names = [name for name in left if name != "mass" and np.isfinite(left[name] + right[name])]
+        names = [name for name in left if name != "mass" and np.isfinite(left[name] + right[name]) and left[name] > 0]
         return {name: 2.0 * (right[name] - left[name]) / (right[name] + left[name]) for name in names}
 
 
@@ -182,7 +176,7 @@ def _measured(recording: Recording, events: Events, masses: np.ndarray | None = 
         },
         index=pd.RangeIndex(1, count + 1, name="step"),
     )  # fmt: skip
-    return Steps(table, masses, speed, events, recording, (*notes, *_doubts(recording, events, table, masses)))
+    return Steps(table, masses, speed, events, recording, (*notes, *doubts_on(recording, events, table, masses)))
 
 
 def _shifted(values: np.ndarray, later: int) -> np.ndarray:
@@ -273,53 +267,4 @@ def _travel(recording: Recording, touchdown: np.ndarray) -> np.ndarray:
         values = y[between(recording.t, touchdown[i - 2], touchdown[i])]
         if len(values) > 2 and np.isfinite(values).all():
             found[i] = np.ptp(values)
-    return found
-
-
-def _doubts(recording: Recording, events: Events, table: pd.DataFrame, masses: np.ndarray) -> list[str]:
-    """What was not known, and what deserves a look, a sentence each."""
-    found = []
-    double = table["double_support_time"].mean()
-    if np.isfinite(double) and double * recording.rate < _FEWEST_SAMPLES:
-        found.append(
-            f"At {recording.rate:.4g} samples a second a double support of {double:.3f} s is "
-            f"{double * recording.rate:.1f} "
-            "samples long: its time is rough."
-        )
-    stated = recording.stated_mass
-    if len(masses) and stated:
-        mass, apart = masses.mean(), masses.mean() / stated - 1.0
-        words = "Check the plates, the window, and the stated mass." if abs(apart) > MASS_DIFFERENCE else ""
-        found.append(
-            f"The force carries {mass:.2f} kg, {100.0 * abs(apart):.1f} % {'more' if apart > 0 else 'less'} than the "
-            f"stated {stated:g} kg. {words}".strip()
-        )
-    if len(masses) and not _MASSES[0] < masses.mean() < _MASSES[1]:
-        found.append(f"A body mass of {masses.mean():.3g} kg is not that of a person. Check the unit of the forces.")
-    speed = float(table["speed"].mean())
-    if speed > _FAST:
-        found.append(
-            f"Take care: {speed:.1f} m/s is faster than people walk. Check the units of lengths and times, and the "
-            "belt speed."
-        )
-    height = float(np.nanmean(recording.channels["y"])) if recording.has("y") else np.nan
-    if len(masses) and height > LOWEST:
-        build = float(masses.mean()) / (height / _CENTRE) ** 2
-        if not _BUILD[0] < build < _BUILD[1]:
-            found.append(
-                f"Take care: {masses.mean():.3g} kg and a centre of mass {height:.2f} m above the ground are not those "
-                "of one person. Check the units of forces and lengths."
-            )
-    if len(events.rhythm) and height > LOWEST:
-        part = float(table["step_length"].mean()) / height
-        if np.isfinite(part) and not _LENGTHS[0] < part < _LENGTHS[1]:
-            found.append(
-                f"Take care: a step would be {part:.2f} times as long as the body is high. A body that bounces more "
-                "than once a step, or less, has another rhythm than its steps; only forces or heels tell them."
-            )
-    if recording.belt_speed is None:
-        found.append(
-            "Speed and step length are not known, because the speed of the treadmill is not. State it with "
-            "--belt_speed."
-        )
     return found

@@ -49,6 +49,11 @@ def read_table(data: bytes) -> Table:
     notes = [note] if note else []
     head = text[:_HEAD]
     lines = head.split("\n")[: None if len(text) <= _HEAD else -1]
+    if not lines:
+        raise InputError(
+            f"The recording has no end of a line in its first {len(head):,} characters. Rows of a table end with one. "
+            "Export it again."
+        )
     stated: dict[str, str] = {}
     directive = re.match(r"\s*sep\s*=\s*(.)\s*$", lines[0])
     separator, decimal, first = _dialect(lines, directive[1] if directive else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gait.errors import InputError
@@ -50,10 +52,12 @@ def chosen_units(units: str | dict | None) -> dict[str, str]:
                 raise InputError(f"units are such as mm, kN or ms. Received: {unit}. Correct it.")
             found[kind] = unit.lower()
         return found
+    if not isinstance(units, Mapping):
+        raise InputError(f"units are such as mm, kN or ms. Received: {units}. Correct it.")
     for kind, unit in units.items():
-        if kind not in known or (
+        if kind not in known or not isinstance(unit, str) or (
             unit.lower() not in known[kind] and not (kind == "force" and unit.lower() in ("bw", "n/kg", "%bw"))
-        ):
+        ):  # fmt: skip
             raise InputError(
                 f"units has the keys length, force and time with units such as mm, kN and ms. Received: {kind}: {unit}."
             )

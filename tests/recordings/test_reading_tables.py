@@ -579,7 +579,7 @@ def test_what_is_no_recording_is_refused(read, walk, tmp_path):
     ("hints", "words"),
     [
         ({"mass": -3}, "mass must be a positive number"),
-        ({"belt_speed": np.nan}, "belt_speed is a speed"),
+        ({"belt_speed": np.nan}, "belt_speed must be a speed"),
         ({"up": "w"}, "up is an axis"),
         ({"forward": "y"}, "forward axis is horizontal"),
         ({"window": (5, 9)}, "at least ten samples"),

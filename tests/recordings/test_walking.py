@@ -1,5 +1,7 @@
 """What is a walk in a recording and what is not: standing before and after it, steps on the spot, squats, noise."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,63 @@ def test_exchanged_sides_are_doubted(read, walk):
     assert any("exchanged" in note for note in read(columns | places).notes)
     right_way = {name: -values for name, values in places.items()}
     assert not any("exchanged" in note for note in read(columns | right_way).notes)
+
+
+def test_strides_of_different_mass_are_doubted(read, walk):
+    """One foot stands half beside its plate once."""
+    forces = {name: walk.feet[name[:-2]].copy() for name in FEET}
+    once = (walk.t > 2.0) & (walk.t < 2.7)
+    forces["fy_left_N"][once] *= 0.5
+    found = steps(read({"t_s": walk.t, "x_m": walk.x, "y_m": walk.y} | forces))
+    assert any("single strides carries" in note for note in found.notes)
+    forces = {name: walk.feet[name[:-2]] for name in FEET}
+    assert not any("Take care" in note for note in steps(read({"t_s": walk.t, "x_m": walk.x} | forces)).notes)
+
+
+def test_an_offset_of_the_sum_is_seen_by_the_motion(read, walk):
+    """No foot is ever off the plates, so that only the motion tells of the offset."""
+    columns = {"t_s": walk.t, "x_m": walk.x, "y_m": walk.y, "fy_N": walk.fy + 40.0}
+    (note,) = [note for note in steps(read(columns)).notes if "accelerates the body" in note]
+    numbers = [float(word) for word in re.findall(r"\d+\.?\d*", note)]
+    assert numbers == pytest.approx([80.0 + 40.0 / 9.81, 80.0, 40.0], rel=0.2)
+    assert numbers[1] == pytest.approx(80.0, abs=1.0)
+    columns["fy_N"] = walk.fy
+    assert not any("accelerates" in note for note in steps(read(columns)).notes)
+
+
+def test_heels_whose_names_are_exchanged_midway(read, walk):
+    columns = {"t_s": walk.t, "x_m": walk.x, "y_m": walk.y} | {name: walk.feet[name[:-2]].copy() for name in HEELS}
+    after = walk.t > 2.5
+    for axis in "xy":
+        left, right = (f"heel_{axis}_{side}_m" for side in ("left", "right"))
+        columns[left] = np.where(after, walk.feet[right[:-2]], walk.feet[left[:-2]])
+        columns[right] = np.where(after, walk.feet[left[:-2]], walk.feet[right[:-2]])
+    recording = read(columns)
+    assert any("exchanged back" in note for note in recording.notes)
+    assert np.nanmax(np.abs(recording.channels["heel_x_left"] - walk.feet["heel_x_left"])) < 1e-6
+    assert steps(recording).summary()["step_time"] == pytest.approx(walk.step_time, abs=3e-3)
+
+
+def test_a_marker_that_stands_still_elsewhere_is_missing(read, walk):
+    x, y = walk.x.copy(), walk.y.copy()
+    x[150:175] = y[150:175] = -1.0
+    recording = read({"t_s": walk.t, "x_m": x, "y_m": y})
+    assert np.isnan(recording.channels["y"][150:175]).all()
+    assert any("25 positions" in note and "stand still" in note for note in recording.notes)
+
+
+def test_a_belt_that_runs_unevenly_is_asked_for(read, walk):
+    way = np.cumsum(1 + 0.1 * np.sin(1.1 * walk.t)) * 0.01 * walk.speed
+    columns = {"t_s": walk.t, "x_m": walk.x - way, "y_m": walk.y} | {name: walk.feet[name[:-2]] for name in HEELS}
+    for side in ("left", "right"):
+        columns[f"heel_x_{side}_m"] = columns[f"heel_x_{side}_m"] - way
+    recording = read(columns)
+    assert recording.belt_speed is None
+    assert any("too unevenly" in note for note in recording.notes)
+
+
+def test_too_few_samples_in_a_step(read, walk):
+    rows = slice(None, None, 10)
+    columns = {"t_s": walk.t[rows], "x_m": walk.x[rows], "y_m": walk.y[rows], "fx_N": walk.fx[rows],
+               "fy_N": walk.fy[rows]}  # fmt: skip
+    assert "Record it faster" in refusal(read(columns))
