@@ -29,6 +29,7 @@ SUMMARY = (
     "first_peak", "second_peak", "midstance_minimum", "vertical_travel",
 )  # fmt: skip
 """Names of the quantities of `Steps.summary`."""
+_APART = 0.1  # of the step length, between footholds and the way of the body
 _FEWEST_SAMPLES = 5  # of a stance, whose peaks are told
 
 
@@ -161,6 +162,14 @@ def _measured(recording: Recording, events: Events, masses: np.ndarray | None = 
     step_length, speed = events.foothold - _shifted(events.foothold, -1) + gap, _speed(recording, events)
     if recording.belt_speed is None:  # a place on the belt says nothing
         step_length[:] = np.nan
+    elif events.source != "the engine" and _contradict(step_length, speed * step_time):
+        notes.append(
+            f"Footholds {np.nanmean(step_length):.2f} m apart contradict the way of the body, {speed:.2f} m/s in steps "
+            f"of {np.nanmean(step_time):.2f} s. They were not used; step length is speed times step time. Check the "
+            "centres of pressure and the corners of the plates."
+        )
+        events = dataclasses.replace(events, foothold=np.full(count, np.nan))
+        step_length[:] = np.nan
     if not np.isfinite(step_length).any():
         step_length = speed * step_time
     peaks = np.array([_peaks(recording, events, i, own_up[i], mass) for i in range(count)]).reshape(-1, 3)
@@ -177,6 +186,12 @@ def _measured(recording: Recording, events: Events, masses: np.ndarray | None = 
         index=pd.RangeIndex(1, count + 1, name="step"),
     )  # fmt: skip
     return Steps(table, masses, speed, events, recording, (*notes, *doubts_on(recording, events, table, masses)))
+
+
+def _contradict(measured: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether step lengths differ on average by more than people do; False where one of them is not known."""
+    both = np.isfinite(measured + expected)
+    return bool(both.any() and abs(np.mean(measured[both] - expected[both])) > _APART * np.mean(expected[both]))
 
 
 def _shifted(values: np.ndarray, later: int) -> np.ndarray:

@@ -241,3 +241,17 @@ def test_too_few_samples_in_a_step(read, walk):
     columns = {"t_s": walk.t[rows], "x_m": walk.x[rows], "y_m": walk.y[rows], "fx_N": walk.fx[rows],
                "fy_N": walk.fy[rows]}  # fmt: skip
     assert "Record it faster" in refusal(read(columns))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda p: -p, lambda p: 0.02 * p, lambda p: 2.0 * p], ids=["turned", "short", "long"]
+)
+def test_footholds_that_contradict_the_way_are_not_used(read, walk, change):
+    """Wrong corners of a plate turn its centres of pressure round; the body goes on."""
+    columns = {"t_s": walk.t, "x_m": walk.x, "y_m": walk.y} | {name: walk.feet[name[:-2]] for name in FEET}
+    places = {f"px_{side}_m": walk.feet[f"px_{side}"] for side in ("left", "right")}
+    right = steps(read(columns | places))
+    assert not any("contradict" in note for note in right.notes)
+    found = steps(read(columns | {name: factor * values for name, values in places.items()}, belt_speed=0.0))
+    assert any("contradict the way of the body" in note for note in found.notes)
+    assert found.summary()["step_length"] == pytest.approx(right.summary()["step_length"], rel=2e-3)
