@@ -243,10 +243,8 @@ def test_too_few_samples_in_a_step(read, walk):
     assert "Record it faster" in refusal(read(columns))
 
 
-@pytest.mark.parametrize(
-    "change", [lambda p: -p, lambda p: 0.02 * p, lambda p: 2.0 * p], ids=["turned", "short", "long"]
-)
-def test_footholds_that_contradict_the_way_are_not_used(read, walk, change):
+@pytest.mark.parametrize("factor", [-1.0, 0.02, 2.0])
+def test_footholds_that_contradict_the_way_are_not_used(read, walk, factor):
     """Wrong corners of a plate turn its centres of pressure round; the body goes on."""
     columns = {"t_s": walk.t, "x_m": walk.x, "y_m": walk.y} | {name: walk.feet[name[:-2]] for name in FEET}
     places = {f"px_{side}_m": walk.feet[f"px_{side}"] for side in ("left", "right")}
