@@ -15,6 +15,9 @@ HEAVIEST = 250.0
 """Largest body mass that a file may state; a larger number is a weight in N, kg."""
 PELVIS = ("LASI", "RASI", "LPSI", "RPSI")
 _NO_NUMBERS = 'Column {name} holds texts instead of numbers, for example "{value}". Export it again as numbers.'
+_MASS = {"kg": 1.0, "lb": 0.45359237, "lbs": 0.45359237}
+_SPEED = {"m/s": 1.0, "mps": 1.0, "m/per/s": 1.0, "km/h": 1.0 / 3.6, "kmh": 1.0 / 3.6, "kph": 1.0 / 3.6, "mph": 0.44704}
+"""Units in which comments state a mass and the speed of a belt, in kg and m/s."""
 
 
 def from_table(table: Table) -> Raw:
@@ -161,7 +164,7 @@ def _times(name: str, values: np.ndarray) -> np.ndarray:
 
 def _state(raw: Raw, stated: dict[str, str]) -> None:
     """Mass, rate and belt speed that comments or a header state."""
-    mass = stated_number(stated, r"(body_?|subject_?)?(mass|weight)(_kg)?", "bodymass", "m_kg")
+    mass = stated_number(stated, r"(body_?|subject_?)?(mass|weight)", "bodymass", "m", units=_MASS)
     weight = stated_number(stated, r"(body_?|subject_?)?weight_n")
     if weight or (mass and mass > HEAVIEST):
         newtons = weight or mass or 0.0
@@ -170,7 +173,7 @@ def _state(raw: Raw, stated: dict[str, str]) -> None:
     raw.stated_mass = mass if mass and mass > 0 else raw.stated_mass
     rate = stated_number(stated, r"(sampling_?|sample_?|frame_?|data_?)?(rate|freq|frequency)(_hz)?", "fps", "fs", "hz")
     raw.rate = rate if rate and rate > 0 else raw.rate
-    belt = stated_number(stated, r"(belt|treadmill)(_?speed)?(_m_s|_mps|_m_per_s)?")
+    belt = stated_number(stated, r"(belt|treadmill)(_?speed)?", units=_SPEED)
     raw.belt_speed = belt if belt and belt > 0 else raw.belt_speed
 
 

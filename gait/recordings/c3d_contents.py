@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gait.errors import InputError
 
 INSTALL = "pip install 'ezc3d>=1.7.2'"
-_PATIENCE = 300.0  # s, hundreds of times what the largest recordings take
-_MEMORY = 6 * 2**30  # bytes of address space, and so many times the file on top
+_PATIENCE = 120.0  # s, tens of times what the largest recordings take
+_MEMORY = 3 * 2**30  # bytes of address space, and so many times the file on top
 _TIMES_FILE = 40
 
 
@@ -42,7 +44,7 @@ def load_contents(path: Path, platforms: bool = False) -> dict[str, Any]:
     if not _installed():
         raise InputError(f"Files .c3d need the package ezc3d. Received: {path}. Install it: {INSTALL}")
     with tempfile.TemporaryDirectory(prefix="gait-") as folder:
-        result = Path(folder) / "contents.pickle"
+        result = Path(folder) / "contents.npz"
         command = [
             sys.executable,
             "-m",
@@ -61,10 +63,16 @@ def load_contents(path: Path, platforms: bool = False) -> dict[str, Any]:
             if b"Traceback" in child.stderr:
                 raise RuntimeError(child.stderr.decode(errors="replace"))
             raise _damaged(path, f"the library ezc3d ends with code {child.returncode}")
-        contents = pickle.loads(result.read_bytes())
-    if isinstance(contents, str):
-        raise _damaged(path, contents)
-    return contents
+        with np.load(result, allow_pickle=False) as file:
+            arrays = dict(file)
+    found = json.loads(str(arrays.pop("texts")))
+    if "reason" in found:
+        raise _damaged(path, found["reason"])
+    parts: list[dict[str, np.ndarray]] = [{} for _ in range(found.pop("plates"))]
+    for name in [name for name in arrays if name.startswith("plate ")]:
+        _, number, kind = name.split(" ")
+        parts[int(number)][kind] = arrays.pop(name)
+    return found | {"residuals": None} | arrays | {"platforms": parts}
 
 
 def _installed() -> bool:
@@ -80,27 +88,39 @@ def _damaged(path: Path, reason: str) -> InputError:
     )
 
 
-def _plain(file: str, platforms: bool) -> dict[str, Any] | str:
-    """Contents of a file in this process, or why it cannot be read."""
+def _save(file: str, target: str, platforms: bool) -> None:
+    """Writes the contents of a file, or why it cannot be read, as arrays and one JSON text."""
+    texts, arrays = _plain(file, platforms)
+    np.savez(target, texts=json.dumps(texts, default=lambda value: value.tolist()), **arrays)
+
+
+def _plain(file: str, platforms: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Texts and small numbers of a file, or the reason why it cannot be read, and its arrays."""
     import ezc3d
 
     try:
         content = ezc3d.c3d(file, extract_forceplat_data=platforms)
         data, header = content["data"], content["header"]["points"]
-        return {
+        plates = [
+            {kind: np.asarray(plate[kind]) for kind in ("force", "center_of_pressure", "corners")}
+            for plate in data.get("platform", [])
+        ]
+        texts = {
             "parameters": {
                 group: {name: entry["value"] for name, entry in names.items() if "value" in entry}
                 for group, names in content["parameters"].items()
             },
             "frame_rate": float(header["frame_rate"]),
             "first_frame": int(header["first_frame"]),
-            "points": data["points"],
-            "residuals": data.get("meta_points", {}).get("residuals"),
-            "analogs": data["analogs"][0],
-            "platforms": [dict(platform) for platform in data.get("platform", [])],
-        }  # fmt: skip
+            "plates": len(plates),
+        }
+        arrays = {"points": data["points"], "analogs": data["analogs"][0]}
+        if (residuals := data.get("meta_points", {}).get("residuals")) is not None:
+            arrays["residuals"] = residuals
+        arrays |= {f"plate {k} {kind}": values for k, plate in enumerate(plates) for kind, values in plate.items()}
+        return texts, arrays
     except Exception as error:  # of the C++ library: of several kinds, IOError, RuntimeError, ValueError
-        return str(error).split("\n")[0] or type(error).__name__
+        return {"reason": str(error).split("\n")[0] or type(error).__name__}, {}
 
 
 def _limit_memory(file: str) -> None:
@@ -115,4 +135,4 @@ def _limit_memory(file: str) -> None:
 if __name__ == "__main__":
     source, target, *wishes = sys.argv[1:]
     _limit_memory(source)
-    Path(target).write_bytes(pickle.dumps(_plain(source, bool(wishes)), protocol=5))
+    _save(source, target, bool(wishes))

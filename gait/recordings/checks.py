@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.events import NOTHING, Events
+from gait.recordings.events import NOTHING, Events, smoothed
 from gait.recordings.pressure import bridged
 from gait.recordings.recording import LOADED, Recording, between, stretches
 from gait.recordings.walking import still
@@ -14,6 +14,8 @@ _FLIGHT = 0.06  # s without force between steps; a walker's leg can be next to u
 _CLIMB = 0.03  # m of height in a stride
 _SLOWEST = 1.5  # s, the longest step of a walk
 _FEWEST_SAMPLES = 5  # of a step
+_FREE, _OFTEN = 0.8, 0.05  # part of gravity with which a body falls that no foot holds, and of the time that it may
+_FAST_ENOUGH = 40.0  # Hz, at which accelerations can be told from heights
 _STANDING = 0.9  # of the time, from which a recording is one of standing
 _ON_THE_SPOT = 0.1  # m/s, below which steps lead nowhere
 _FASTEST = 4.5  # m/s; race walkers reach 4.3
@@ -86,27 +88,71 @@ def whole_strides(recording: Recording, events: Events) -> np.ndarray:
     return spans[np.array(whole, bool)]
 
 
+def missing_force(recording: Recording, events: Events) -> str:
+    """Why forces do not tell the steps of a walk, in words; empty if they do, or if nothing else is there.
+
+    A walk that has more than its plates is told by heels or height: plates at the side of which feet have been, plates
+    that nobody has stepped on, or one step on each.
+
+    Args:
+        recording: a recorded walk.
+        events: its steps, from its forces if there are any.
+    """
+    if not recording.has("fy") or not (recording.has("y") or recording.has("heel_x_left", "heel_x_right")):
+        return ""
+    flights = _flights(recording)
+    if not (recording.channels["fy"] > LOADED).any():
+        return "nobody is on a plate"
+    if len(flights) and 2 * len(flights) < max(len(events), 3):
+        return "feet have been beside the plates"
+    if len(events) < 3 or not len(whole_strides(recording, events)):
+        return "they hold no whole stride with every foot on a plate"
+    return ""
+
+
+def _flights(recording: Recording) -> np.ndarray:
+    """Times without force between contacts that are too long for a walk, s."""
+    loaded = np.flatnonzero(recording.channels["fy"] > LOADED)
+    if not len(loaded):
+        return np.empty(0)
+    free = recording.channels["fy"][loaded[0] : loaded[-1]] <= LOADED
+    flights = np.diff(stretches(free), axis=1)[:, 0] / recording.rate
+    return flights[flights > _FLIGHT]
+
+
 def _check_flight(recording: Recording, events: Events) -> None:
     """Refuses running and jumps: nobody is on the ground for a while between contacts."""
     if not recording.has("fy"):
+        _check_fall(recording)
         return
     fy = recording.channels["fy"]
-    loaded = np.flatnonzero(fy > LOADED)
-    if not len(loaded):
+    if not (fy > LOADED).any():
         raise InputError(
             f"There is no force above {LOADED:g} N in this recording: nobody is on a plate. Received: at most "
             f"{np.nanmax(fy) if np.isfinite(fy).any() else np.nan:.3g} N. Check its columns and units."
         )
-    inside = np.arange(len(fy))[loaded[0] : loaded[-1]]
-    free = fy[inside] <= LOADED
-    flights = np.diff(stretches(free), axis=1)[:, 0] / recording.rate
-    flights = flights[flights > _FLIGHT]
+    flights = _flights(recording)
     if len(flights):
         kind = "a jump" if len(flights) == 1 else "running"
         raise InputError(
             f"This looks like {kind}: {len(flights)} time{'s' * (len(flights) != 1)} no foot is on the ground, for "
             f"{flights.max():.2f} s at most. The walking model always has one foot on it. Choose a walking part with "
             "--window."
+        )
+
+
+def _check_fall(recording: Recording) -> None:
+    """Refuses running and hopping that only the height tells: the body falls freely between contacts."""
+    if not recording.has("y") or recording.rate < _FAST_ENOUGH:
+        return
+    height = smoothed(recording, recording.channels["y"])
+    with np.errstate(invalid="ignore"):
+        falling = np.gradient(np.gradient(height, recording.t), recording.t) < -_FREE * recording.gravity
+    if falling.mean() > _OFTEN:
+        raise InputError(
+            f"This looks like running or hopping: for {100.0 * falling.mean():.0f} % of the time the body falls "
+            "freely. The walking model always has one foot on the ground. Choose a walking part with --window, or "
+            "check the units of lengths and times."
         )
 
 

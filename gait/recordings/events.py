@@ -110,7 +110,9 @@ def find_events(recording: Recording) -> Events:
         if split:
             return _from_feet(recording, split, "force and centre of mass")
     if recording.has("heel_x_left", "heel_x_right"):
-        return _from_heels(recording)
+        found = _from_heels(recording)
+        if len(found) > 2 or not recording.has("y"):
+            return found
     if recording.has("fy"):
         return _from_rhythm(recording, -recording.channels["fy"], "vertical force")
     if recording.has("y"):

@@ -13,6 +13,7 @@ from gait.recordings.repairs import total_of
 
 _SMALLEST_OFFSET = 1.5
 _FLIGHT = 0.2
+_SPIKE = 9  # samples whose median a spike of up to four stands out of
 """Longest time without any contact in running; a longer one is a step beside the plates, s."""
 
 
@@ -171,7 +172,7 @@ def clear_faults(raw: Raw, up: np.ndarray) -> None:
         good = np.isfinite(force)
         if good.sum() < 10:
             continue
-        usual = median_filter(np.where(good, force, 0.0), 5, mode="nearest")
+        usual = median_filter(np.where(good, force, 0.0), _SPIKE, mode="nearest")
         high = float(np.percentile(np.abs(force[good]), 99))
         spikes = good & (np.abs(force - usual) > max(high, 10 * LOADED))
         zeros = good & (force == 0) & (usual > 5 * LOADED)

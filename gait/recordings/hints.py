@@ -47,7 +47,7 @@ def hints_of(given: Mapping[str, Any]) -> dict[str, Any]:
     return hints
 
 
-def stated_number(name: str, value: Any, rule: str, least: float, most: float) -> float | None:
+def checked_number(name: str, value: Any, rule: str, least: float, most: float) -> float | None:
     """Checks a number that a user states.
 
     Args:

@@ -17,7 +17,7 @@ from gait.recordings.clock import interpolated, recorded_rows, understand_times
 from gait.recordings.columns import LENGTH, TIME
 from gait.recordings.forces import clear_faults, clear_levels, compare_total, find_pressure, say_clipped, turn_upwards
 from gait.recordings.frame import vertical
-from gait.recordings.hints import stated_number
+from gait.recordings.hints import checked_number
 from gait.recordings.opensim import read_markers, read_storage
 from gait.recordings.raw import Raw
 from gait.recordings.recording import Recording
@@ -64,9 +64,9 @@ def read_recording(
     Raises:
         InputError: if the file cannot be read, or if something it needs cannot be told from it.
     """
-    mass = stated_number("mass", mass, "a positive number of kg", 0.1, 1e4)
-    rate = stated_number("rate", rate, "a positive number of samples a second", 0.1, 1e7)
-    belt_speed = stated_number("belt_speed", belt_speed, "a speed in m/s, from 0 on", 0.0, 15.0)
+    mass = checked_number("mass", mass, "a positive number of kg", 0.1, 1e4)
+    rate = checked_number("rate", rate, "a positive number of samples a second", 0.1, 1e7)
+    belt_speed = checked_number("belt_speed", belt_speed, "a speed in m/s, from 0 on", 0.0, 15.0)
     stated = units_of.chosen_units(dict(units) if isinstance(units, Mapping) else units)
     raw = _raw(Path(path), body)
     if raw.length_unit is not None and raw.length_unit not in LENGTH:
@@ -98,6 +98,7 @@ def read_recording(
     units_of.settle_lengths(raw, body_name, points_up, stated.get("length"), body is not None)
     _prepare_forces(raw, forces_up, stated_mass, stated, clocks[-1][1])
     repairs.clear_spikes(raw, clocks[0][1])
+    repairs.say_jumps(raw, clocks[0][0])
     _name_gaps(raw, clocks)
     measured = _common(raw, clocks, points_up, forces_up, body_name)
     measured.rates |= rates
@@ -251,10 +252,10 @@ def _prepare_forces(raw: Raw, up: np.ndarray, mass: float | None, stated: dict[s
     feet = [plate for plate in raw.plates if plate.side != "total"]
     sizes = np.sum([np.abs(plate.force[:, axis]) for plate in feet or raw.plates], axis=0)
     units_of.settle_forces(raw, sizes, mass, stated.get("force"))
+    clear_faults(raw, up)
     for plate in raw.plates:
         clear_levels(plate, axis, rate, raw.notes)
     turn_upwards(raw, up)
-    clear_faults(raw, up)
     say_clipped(raw, up)
     compare_total(raw, axis)
     for plate in raw.plates:

@@ -91,6 +91,12 @@ def stretches(mask: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(bool))).reshape(-1, 2)
 
 
+def without_forces(recording: Recording) -> Recording:
+    """The recording with its motion only."""
+    kept = {name: values for name, values in recording.channels.items() if name[0] not in "fp"}
+    return dataclasses.replace(recording, channels=kept, on_plates=None)
+
+
 def recording_of(walks: Walks, i: int = 0, gravity: float = GRAVITY) -> Recording:
     """A simulated walk as a recording of its centre of mass and of the total force.
 

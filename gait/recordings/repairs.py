@@ -11,6 +11,7 @@ from gait.recordings.raw import HEELS, Plate, Raw
 _SENTINELS = np.array([s * v for v in (999, 9999, 99999, 999999, 9999999, 999.9, 9999.9, 9999.99, 99999.9, 1e10, 1e20,
                                        1e30, 99.99, 88888, 888888) for s in (1, -1)])  # fmt: skip
 _JUMP = 4.0  # times the quick motion from sample to sample: further than a body or a heel goes
+_FARTHEST = 0.1  # m from sample to sample
 _MOST_STUCK = 0.5  # of all samples
 _HUGE = 1e8
 """Larger than any number of a walk in any unit."""
@@ -104,6 +105,22 @@ def clear_stuck(raw: Raw) -> None:
             raw.notes.append(
                 f"{int(stuck.sum())} positions of the {name} stand still far from all others; they stand for missing "
                 "ones."
+            )
+
+
+def say_jumps(raw: Raw, times: np.ndarray) -> None:
+    """Tells where a point jumps to another place and stays there, so that its way is not one way."""
+    for name, values in raw.points.items():
+        there = np.isfinite(values).any(axis=0)
+        moved = np.linalg.norm(np.diff(values[:, there], axis=0), axis=1)
+        known = moved[np.isfinite(moved) & (moved > 0)]
+        if len(known) < 10:
+            continue
+        jumps = np.flatnonzero(moved > max(_JUMP * float(np.percentile(known, 99)), _FARTHEST))
+        if len(jumps):
+            raw.notes.append(
+                f"Take care: the {name} jumps by {moved[jumps].max():.2f} m at {times[jumps[0] + 1]:.4g} s and stays "
+                "there. Speed and step length across it are wrong; choose a part with --window."
             )
 
 

@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from gait.recordings.checks import check_travel, check_walk, whole_strides
+from gait.recordings.checks import check_travel, check_walk, missing_force, whole_strides
 from gait.recordings.doubts import doubts_on
 from gait.recordings.events import Events, find_events, lost_touchdowns, smoothed
 from gait.recordings.integration import integrated
 from gait.recordings.pressure import bridged
-from gait.recordings.recording import Recording, between, recording_of
+from gait.recordings.recording import Recording, between, recording_of, without_forces
 from gait.recordings.walking import walking_part
 from gait.simulation.conditions import Walks
 from gait.simulation.steps import exact_events, foot_forces, mass_and_gravity
@@ -121,7 +121,13 @@ def steps(walks: Walks | Recording) -> Steps:
     Source: docs/recordings.md.
     """
     if isinstance(walks, Recording):
-        events, notes = walking_part(walks, find_events(walks))
+        events, instead = find_events(walks), []
+        if reason := missing_force(walks, events):
+            walks = without_forces(walks)
+            events = find_events(walks)
+            instead = [f"Forces were not used: {reason}."]
+        events, notes = walking_part(walks, events)
+        notes = instead + notes
         check_walk(walks, events)
         found = _measured(walks, events)
         check_travel(found.table["vertical_travel"].to_numpy())

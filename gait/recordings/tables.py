@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from gait.recordings.text import cells, columns_of, decoded, is_numbers, number
 _SEPARATORS = ("\t", ";", ",", " ", "|")
 _HEAD = 100_000
 _COMMENT = re.compile(r"\s*(#|%|//)\s?(.*)")
+_NUMBER_AND_UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*([A-Za-z/]*)")
 _STATED = re.compile(r"\s*[\"']?([A-Za-z][\w /()\[\]-]*?)[\"']?\s*[:=,;\t]\s*[\"']?([^\"';,\t]+([.,]\d+)?[^\"';,\t]*)")
 _FIRST_ROWS = 12
 _UNIT_WORDS = {"s", "ms", "m", "mm", "cm", "n", "kn", "nm", "nmm", "n.m", "m/s", "mm/s", "bw", "%bw", "deg", "-", "",
@@ -163,10 +165,19 @@ def _shown(line: str) -> str:
     return line if len(line) <= 80 else line[:77] + "..."
 
 
-def stated_number(stated: dict[str, str], *keys: str) -> float | None:
-    """Number that a file states under one of some keys, for example "mass_kg: 70"; None where it states none."""
+def stated_number(stated: dict[str, str], *keys: str, units: Mapping[str, float] | None = None) -> float | None:
+    """Number that a file states under one of some keys, for example "mass_kg: 70"; None where it states none.
+
+    Args:
+        stated: key → text.
+        keys: regular expressions of keys without their units.
+        units: unit → factor to the one that is returned; others than these count as that one.
+    """
     for key, text in stated.items():
         word = re.sub(r"[\s_\-()\[\]/]+", "_", key).strip("_")
-        if any(re.fullmatch(pattern, word) for pattern in keys) and (found := re.match(r"[+-]?\d+([.,]\d+)?", text)):
-            return float(found[0].replace(",", "."))
+        unit = next((name for name in units or {} if word.endswith("_" + name.replace("/", "_"))), "")
+        word = word.removesuffix("_" + unit.replace("/", "_")) if unit else word
+        if any(re.fullmatch(pattern, word) for pattern in keys) and (found := _NUMBER_AND_UNIT.match(text)):
+            factor = (units or {}).get(found[2].lower(), (units or {}).get(unit, 1.0))
+            return float(found[1].replace(",", ".")) * factor
     return None

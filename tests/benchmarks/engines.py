@@ -152,7 +152,8 @@ def run(records: int, repeats: int, checked: int) -> str:
     ]  # fmt: skip
     ignored = int(np.sum((check.ours[0] == Outcome.WALKED) & ~check.calm))
     return (
-        f"{table(header, rows)}\n\n{records:,} raw draws of {len(NAMES)} parameters, medians of at least {repeats} turns. "
+        f"{table(header, rows)}\n\n{records:,} raw draws of {len(NAMES)} parameters, medians of at least {repeats} "
+        "turns. "
         f"Errors are of positions; walks that grow an initial change more than {SENSITIVE:.0e} times ({ignored}) are "
         "left out. First call: a new process with empty caches, imports and compiling included, to the end of one "
         "record (diffrax: of one batch)."

@@ -72,7 +72,8 @@ def run(epoch_records: int, repeats: int, work: Path | None) -> str:
     header = ["", "median [s]", "records/s", "ratio", "peak memory, or size [MB]"]
     return (
         f"{table(header, rows)}\n\n{epoch_records:,} records of {split.inputs.shape[1]} float32 and "
-        f"{len(dataset.parameters)} float64; medians of at least {repeats} turns; files are in the page cache when they are "
-        "read. Our shards are read with the checksum of every shard verified and every value checked to be finite, "
+        f"{len(dataset.parameters)} float64; medians of at least {repeats} turns; files are in the page cache when "
+        "they are read. Our shards are read with the checksum of every shard verified and every value checked to be "
+        "finite, "
         "once when the data are loaded or the feed is made (which an epoch does not include)."
     )

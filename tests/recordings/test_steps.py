@@ -191,14 +191,13 @@ def test_a_foot_that_brushes_a_plate_makes_no_step():
 
 
 def test_numbers_of_nobody_are_doubted():
-    """Pounds taken for newtons, and feet taken for metres."""
+    """Pounds taken for newtons, and a belt that is too fast."""
     pounds = recorded()
     for name in ("fx", "fy"):
         pounds.channels[name] = pounds.channels[name] / 4.448
     assert any("not those of one person" in note for note in steps(pounds).notes)
     long = recorded(channels=("x", "y"))
-    for name in ("x", "y"):
-        long.channels[name] = long.channels[name] / 0.3048
+    long.channels["x"] = long.channels["x"] / 0.3048
     assert any("faster than people walk" in note for note in steps(long).notes)
     assert not any("Take care" in note for note in steps(recorded()).notes)
 
@@ -309,5 +308,32 @@ def test_less_than_a_stride_is_too_little():
 
 
 def test_no_stride_on_plates_is_too_little():
-    recording = recorded()
-    assert "on a force plate" in refusal(dataclasses.replace(recording, on_plates=np.zeros(400, bool)))
+    recording = dataclasses.replace(recorded(), on_plates=np.zeros(400, bool))
+    assert "on a force plate" in refusal(only(recording, ("fx", "fy")))
+
+
+@pytest.mark.parametrize("kind", ["no stride on plates", "nobody on a plate", "beside the plates once"])
+def test_a_walk_beyond_its_plates_is_told_by_its_motion(kind):
+    recording = recorded(duration=6.0)
+    if kind == "no stride on plates":
+        recording = dataclasses.replace(recording, on_plates=np.zeros(600, bool))
+    else:
+        hidden = (recording.t > 2.0) & (recording.t < (2.4 if kind == "beside the plates once" else 9.0))
+        for name in ("fx", "fy"):
+            recording.channels[name][hidden | (kind == "nobody on a plate")] = 0.0
+    found = steps(recording)
+    assert "Forces were not used" in found.notes[0]
+    assert np.isnan(found.summary()["mass"])
+    assert found.summary()["step_time"] == pytest.approx(STEP_TIME, abs=1e-3)
+
+
+def test_running_is_no_walk_either_where_only_its_height_is_known():
+    """A spring-mass runner: free fall for a third of the time."""
+    t = np.arange(600) * 0.01
+    phase = (t / 0.35) % 1.0
+    flight = phase < 0.4
+    fall = 0.95 + 9.81 / 2 * (0.07**2 - (0.35 * (phase - 0.2)) ** 2)
+    stance = 0.95 - 0.07 * np.sin(np.pi * (phase - 0.4) / 0.6)
+    recording = only(recorded(), ())
+    height = np.where(flight, fall, stance)
+    assert "running or hopping" in refusal(dataclasses.replace(recording, t=t, channels={"y": height}))

@@ -126,7 +126,7 @@ def test_squats(read):
     force = WEIGHT + 80 * 0.2 * turn**2 * np.cos(turn * t)
     assert "Squats" in refusal(read({"t_s": t, "x_m": 0.001 * np.sin(3 * t), "y_m": y}))
     assert "Squats" in refusal(read({"t_s": t, "fy_N": force}))
-    assert "0 touchdowns" in refusal(
+    assert "Squats" in refusal(
         read({"t_s": t, "y_m": y, "x_m": 0 * t, "fy_left_N": force / 2, "fy_right_N": force / 2})
     )
 
