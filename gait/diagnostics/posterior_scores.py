@@ -148,8 +148,9 @@ class Refinement:
 
     Attributes:
         network, refined: mean log probability of the truth on the same records.
-        exact: the same on the first of them, of posteriors that know nothing of the network.
-        difference: refined less exact, on the records that have both.
+        exact: the same on the first of them, of posteriors that know nothing of the network, where both have passed
+            their checks.
+        difference: refined less exact, on these records.
         accepted: share of the refined posteriors that passed their own checks.
         guided: share for which the network's answer was enough; the others were searched for anew.
         effective: median of the effective draws; `draws`: number of draws.

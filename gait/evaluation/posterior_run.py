@@ -130,7 +130,8 @@ def _refine(
                         draws=_DRAWS, seed=seed + 1)  # fmt: skip
     found = list(_with_bar(others, min(exact, count), "exact posteriors", progress and exact > 0)) if exact else []
     exact_log_p, exact_error = _log_p(run, found, known, seed + 1)
-    sound = np.isfinite(exact_log_p) & able[: len(found)]
+    passed = np.array([one.accepted and other.accepted for one, other in zip(refined, found, strict=False)], bool)
+    sound = np.isfinite(exact_log_p) & able[: len(found)] & passed
     both = log_p[: len(found)][sound] - exact_log_p[sound]
     reasons = collections.Counter(posterior.reason for posterior in refined if not posterior.accepted)
     return Refinement(

@@ -72,7 +72,8 @@ def run(data: Path | None, epoch_records: int, repeats: int) -> str:
     rows = [_row(worker, workers[0]) for worker in workers]
     return (
         f"{table(header, rows)}\n\n{records:,} records an epoch, medians of at least {repeats} epochs after one to "
-        "warm up; the ratio is the median of the ratios of the rounds. First epoch: a new process with empty caches, imports, "
+        "warm up; the ratio is the median of the ratios of the rounds. First epoch: a new process with empty caches, "
+        "imports, "
         "reading or making the data and compiling included. Only the second row validates, on an eighth as many "
         "records. The rows of this package compute R² of each target as well."
     )
