@@ -130,7 +130,7 @@ def test_any_flipped_bit_of_the_manifest(walks, tmp_path):
     """It is an error, or one way to write a number has become another, such as 1e-08 and 1E-08."""
     folder = shutil.copytree(walks[0], tmp_path / "walks")
     path = folder / FILE
-    bits = np.random.default_rng(0).integers(0, 8 * path.stat().st_size, 1500).tolist()
+    bits = np.random.default_rng(0).integers(0, 8 * path.stat().st_size, 600).tolist()
     accepted = accepted_flips(path, lambda: open_dataset(folder).manifest.to_dict(), bits)
     assert len(accepted) < 0.01 * len(bits)
 
@@ -139,7 +139,7 @@ def test_any_flipped_bit_of_the_manifest(walks, tmp_path):
 def test_any_flipped_bit_of_a_finished_run(trained, tmp_path, name):
     folder = shutil.copytree(trained[0], tmp_path / "run")
     size = 8 * (folder / name).stat().st_size
-    bits = np.random.default_rng(0).integers(0, size, 1000 if name.endswith("json") else 150).tolist()
+    bits = np.random.default_rng(0).integers(0, size, 400 if name.endswith("json") else 100).tolist()
 
     def read():
         run = load_run(folder)

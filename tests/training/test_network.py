@@ -106,7 +106,7 @@ def test_a_device_gathers_the_same_batches(small_dataset, scenario):
 
 
 @pytest.mark.usefixtures("no_figure")
-@pytest.mark.parametrize("strategy", ["default", "mirrored"])
+@pytest.mark.parametrize("strategy", ["default", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_training_from_a_device_ends_alike(small_dataset, tmp_path, monkeypatch, strategy):
     chosen = settings(strategy=strategy, epochs=2)
     train(small_dataset, tmp_path / "here", chosen, verbose=0)
