@@ -325,6 +325,6 @@ def _say_incomplete(on_plates: np.ndarray, times: np.ndarray, notes: list[str]) 
     spans = stretches(on_plates)
     shown = ", ".join(f"{times[begin]:.3f} to {times[end - 1]:.3f} s" for begin, end in spans[:4])
     notes.append(
-        f"Every foot on the ground is on a plate from {shown}{' and later' if len(spans) > 4 else ''}; forces are "
-        "used there."
+        f"Every foot on the ground is on a plate from {shown}{' and later' if len(spans) > 4 else ''}; only there "
+        "forces are those on the whole body."
     )
