@@ -96,8 +96,7 @@ def _inputs(trained: FinishedRun, found: Steps, fits: Mapping[str, Sequence[Stri
     if times[-1] > recording.t[-1]:
         return (
             f"The network takes {config.samples * interval:.3g} s of walking from a single support, and the recording "
-            "has "
-            f"{recording.t[-1] - begin:.3g} s of that. Train one with a shorter --duration."
+            f"has {recording.t[-1] - begin:.3g} s of that. Train one with a shorter --duration."
         )
     columns = []
     for name in scenario.inputs:

@@ -83,8 +83,7 @@ class StrideFit:
         found = [
             f"Fitted to the {'path and the force' if self.using == 'both' else self.using} from {self.begin:.2f} to "
             f"{self.end:.2f} s: k/m {self.stiffness_to_mass:.4g} ± {self.sd['stiffness_to_mass']:.2g} 1/s², rest "
-            "length "
-            f"{self.rest_length:.4g} ± {self.sd['rest_length']:.2g} m."
+            f"length {self.rest_length:.4g} ± {self.sd['rest_length']:.2g} m."
         ]
         words = [f"{1000 * value:.1f} mm in {name}" if name in ("x", "y") else f"{value:.0f} N in {name}"
                  for name, value in self.residual.items()]  # fmt: skip

@@ -65,10 +65,8 @@ def check_walk(recording: Recording, events: Events) -> None:
     if recording.has("fy") and not len(whole_strides(recording, events)):
         raise InputError(
             "There is no whole stride in which every foot on the ground is on a force plate, so that the force is that "
-            "on "
-            f"the whole body. Received: {len(times)} touchdowns in {recording.duration:.2f} s. Use a recording with "
-            "more "
-            "steps on plates, or without forces."
+            f"on the whole body. Received: {len(times)} touchdowns in {recording.duration:.2f} s. Use a recording with "
+            "more steps on plates, or without forces."
         )
 
 
@@ -169,8 +167,7 @@ def _check_level(recording: Recording, events: Events) -> None:
     if len(means) > 1 and abs(climb := float(np.median(np.diff(means)))) > _CLIMB:
         raise InputError(
             f"This is no level walk: the body {'rises' if climb > 0 else 'sinks'} by {100.0 * abs(climb):.0f} cm a "
-            "stride. "
-            "Stairs and slopes are not what the model describes."
+            "stride. Stairs and slopes are not what the model describes."
         )
 
 

@@ -34,8 +34,7 @@ def doubts_on(recording: Recording, events: Events, table: pd.DataFrame, masses:
     if np.isfinite(double) and double * recording.rate < _FEWEST_SAMPLES:
         found.append(
             f"At {recording.rate:.4g} samples a second a double support of {double:.3f} s is "
-            f"{double * recording.rate:.1f} "
-            "samples long: its time is rough."
+            f"{double * recording.rate:.1f} samples long: its time is rough."
         )
     stated = recording.stated_mass
     if len(masses) and stated:

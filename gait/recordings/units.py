@@ -243,6 +243,5 @@ def _other_force(raw: Raw, mean: float, mass: float | None, said: str | None) ->
     raise InputError(
         f"The unit of the forces cannot be told: their mean while somebody stands on a plate is {mean:.3g}, which "
         f"would be {mean / GRAVITY:.3g} kg in N. It may be body weights, kN or N/kg. Say the unit and the mass, for "
-        "example "
-        "units={'force': 'kN'} or units={'force': 'BW'}, mass=72.6."
+        "example units={'force': 'kN'} or units={'force': 'BW'}, mass=72.6."
     )
