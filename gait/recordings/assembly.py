@@ -39,6 +39,8 @@ def from_table(table: Table) -> Raw:
         if meant.quantity in ("time", "frame"):
             if meant.quantity == "time" and (raw.time is None or "time" in name.lower()):
                 raw.time, raw.time_unit = _times(name, values), meant.unit
+            elif meant.quantity == "frame" and values.dtype != object:
+                raw.frames = values
             continue
         if meant.quantity == "moment":
             continue

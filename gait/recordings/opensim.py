@@ -46,7 +46,7 @@ def read_storage(data: bytes) -> Table:
     if not text[end:].strip():
         raise InputError("The file has column names but no rows. Export it again.")
     following = text[end + 1 :].lstrip("\n").split("\n", 1)[0]
-    separator = "\t" if "\t" in line.strip() and "\t" in following.strip() else " "
+    separator = next((mark for mark in "\t," if mark in line.strip() and mark in following.strip()), " ")
     names = cells(line, separator)
     while len(names) > 1 and not names[-1]:
         names = names[:-1]

@@ -41,6 +41,7 @@ class Raw:
     Attributes:
         time: stamps of points and velocity, shape [samples], s; None where the file has none.
         force_time: stamps of the plates, if they are others.
+        frames: numbers of the samples, if the file has them, shape [samples].
         points: name → positions, shape [samples, 3], NaN where missing.
         velocity: velocity of the centre of mass, shape [samples, 3].
         plates: what forces were measured.
@@ -56,6 +57,7 @@ class Raw:
 
     time: np.ndarray | None
     force_time: np.ndarray | None = None
+    frames: np.ndarray | None = None
     points: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     velocity: np.ndarray | None = None
     plates: list[Plate] = dataclasses.field(default_factory=list)

@@ -78,6 +78,9 @@ def read_recording(
         raw.length_unit = None
     if rate is not None:
         raw.rate = rate
+    if raw.time is None and raw.frames is not None and raw.rate and (np.diff(raw.frames) > 1).any():
+        raw.time, raw.time_unit = raw.frames / raw.rate, "s"
+        raw.notes.append(f"Times follow from the numbers of the frames at {raw.rate:g} Hz; some frames are missing.")
     if belt_speed is None:
         belt_speed = raw.belt_speed
     stated_mass = mass if mass is not None else raw.stated_mass

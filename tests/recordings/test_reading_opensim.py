@@ -240,6 +240,13 @@ def test_units_of_markers(read, walk, unit, scale, word):
     assert noted(recording, word) if word else recording.notes == ()
 
 
+def test_a_storage_file_with_commas(read, walk):
+    text = storage_text(storage_columns(walk))
+    head, rows = text.split("endheader\n")
+    recording = read(head + "endheader\n" + rows.replace("\t", ","), "walk.mot")
+    assert mean_mass(recording.channels["fy"], 100, walk.step_time) == pytest.approx(80, abs=0.1)
+
+
 def test_an_unknown_unit_is_refused_unless_it_is_stated(read, walk):
     text = marker_text(markers_of(walk), walk.t, unit="furlong")
     with pytest.raises(gait.InputError, match="furlong of the positions is not known.*units="):

@@ -253,3 +253,13 @@ def test_footholds_that_contradict_the_way_are_not_used(read, walk, factor):
     found = steps(read(columns | {name: factor * values for name, values in places.items()}, belt_speed=0.0))
     assert any("contradict the way of the body" in note for note in found.notes)
     assert found.summary()["step_length"] == pytest.approx(right.summary()["step_length"], rel=2e-3)
+
+
+def test_lost_frames_take_their_time(read, walk):
+    """No times, but numbers of frames with a hole."""
+    rows = np.flatnonzero((walk.t < 2.0) | (walk.t > 2.3))
+    columns = {"frame": 1.0 + rows, "x_m": walk.x[rows], "y_m": walk.y[rows], "fy_N": walk.fy[rows]}
+    recording = read(columns, rate=100.0)
+    assert recording.duration == pytest.approx(walk.t[-1])
+    assert steps(recording).summary()["speed"] == pytest.approx(walk.speed, rel=5e-3)
+    assert any("frames are missing" in note for note in recording.notes)
