@@ -91,19 +91,15 @@ def passing(curve: Iterable[tuple[float, float]], log_p: float) -> float | None:
 
 
 def comparisons(workers: list[Worker]) -> list[str]:
-    """How much sooner this package's rows pass the final values of the others, a sentence for each pair that can."""
+    """When the rows of this package reach the final values of the others, a sentence for each pair."""
     done = [worker for worker in workers if worker.note]
     own, peers = ([w for w in done if ("curve" in w.note) == kind] for kind in (True, False))
     found = []
     for peer in peers:
         for worker in own:
             seconds, total = passing(worker.note["curve"], peer.note["log_p"]), peer.note["seconds"]
-            so = (
-                "never passes"
-                if seconds is None
-                else f"{number(total / seconds)} times sooner ({seconds:.0f} s) passes"
-            )
-            found.append(f"{worker.job.name}: {so} the final log p of {peer.job.name}.")
+            when = "never" if seconds is None else f"after {seconds:.1f} s, {number(total / seconds)} times sooner"
+            found.append(f"{worker.job.name}: the final log p of {peer.job.name} is reached {when}.")
     return found
 
 

@@ -12,7 +12,7 @@ from gait.data.dataset import Dataset, open_dataset
 from gait.inference.mixture import GaussianMixtures
 from gait.inference.network_posterior import NetworkAnswers
 from gait.training.feed import Feed
-from gait.training.fitting import compiled_network, configure_threads
+from gait.training.fitting import compiled_network, configure_threads, new_network
 from gait.training.heads import OUTPUTS, LogProbability, mixture_in_logits
 from gait.training.run import INFERENCE_BATCH
 from gait.training.settings import TrainingSettings, coordinates_of
@@ -79,8 +79,10 @@ def _trained(dataset: Dataset, settings: TrainingSettings) -> dict:
              callbacks=callbacks)  # fmt: skip
     seconds = watch.seconds
     inputs, logits = feed.input_moments, feed.target_moments
+    plain = new_network(settings, feed.width, feed.outputs)
+    plain.set_weights(core.get_weights())
     model = mixture_in_logits(
-        core, settings.components, (inputs.mean, inputs.sd), (logits.mean, logits.sd), feed.whitening
+        plain, settings.components, (inputs.mean, inputs.sd), (logits.mean, logits.sd), feed.whitening
     )
     return _scored(model, dataset, settings) | {
         "seconds": seconds, "epochs": len(progress.curve), "curve": progress.curve

@@ -100,7 +100,7 @@ def scores(truth: np.ndarray, log_p: np.ndarray, draws: np.ndarray) -> dict:
         covered.append(float(np.mean((ends[0] <= true_ratio) & (true_ratio <= ends[1]))))
     return {
         "log_p": float(np.mean(log_p)), "error": float(np.std(log_p) / len(log_p) ** 0.5),
-        "inside": float(np.mean(log_p[: len(draws)] - np.log(share)) - np.mean(log_p[: len(draws)]) + np.mean(log_p)),
+        "inside": float(np.mean(log_p) - np.mean(np.log(share))),
         "outside": float(1.0 - within.mean()), "covered": covered,
     }  # fmt: skip
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 
 import numpy as np
 import torch
 from sbi.inference import NPE
 from sbi.neural_nets import posterior_nn
 from sbi.utils import BoxUniform
+from sbi.utils.tracking import TensorBoardTracker
+from torch.utils.tensorboard import SummaryWriter
 
 from tests.benchmarks.peers.posterior_scores import (
     BATCH,
@@ -47,13 +50,15 @@ def _trained(data: str, seed: int) -> dict:
     layers = [part for a, b in itertools.pairwise(widths) for part in (torch.nn.Linear(a, b), torch.nn.SiLU())]
     low, high = (torch.tensor(end, dtype=torch.float32) for end in box())
     network = posterior_nn("maf", embedding_net=torch.nn.Sequential(*layers))
-    inference = NPE(BoxUniform(low, high), density_estimator=network, show_progress_bars=False)
-    inference.append_simulations(truth, recordings)
-    estimator = inference.train(
-        training_batch_size=BATCH, learning_rate=LEARNING_RATE, stop_after_epochs=PATIENCE,
-        validation_fraction=len(splits[1][0]) / len(truth),
-    )  # fmt: skip
-    seconds, epochs = watch.seconds, inference.summary["epochs_trained"][-1]
+    with tempfile.TemporaryDirectory() as logs:  # by default they go to the working directory
+        tracker = TensorBoardTracker(SummaryWriter(logs))
+        inference = NPE(BoxUniform(low, high), density_estimator=network, tracker=tracker, show_progress_bars=False)
+        inference.append_simulations(truth, recordings)
+        estimator = inference.train(
+            training_batch_size=BATCH, learning_rate=LEARNING_RATE, stop_after_epochs=PATIENCE,
+            validation_fraction=len(splits[1][0]) / len(truth),
+        )  # fmt: skip
+        seconds, epochs = watch.seconds, inference.summary["epochs_trained"][-1]
     return _scored(estimator, *records_of(data, "test", seed)) | {"seconds": seconds, "epochs": epochs, "seed": seed}
 
 
@@ -61,7 +66,7 @@ def _trained(data: str, seed: int) -> dict:
 def _scored(estimator: torch.nn.Module, recordings: np.ndarray, truth: np.ndarray) -> dict:
     log_p, draws = [], []
     for first in range(0, len(truth), _ROWS):
-        some, true = (torch.from_numpy(array[first : first + _ROWS]) for array in (recordings, truth))
+        some, true = (torch.tensor(array[first : first + _ROWS]) for array in (recordings, truth))
         log_p.append(estimator.log_prob(true[None], condition=some)[0].numpy())
         if first < DRAWN:
             draws.append(estimator.sample((DRAWS,), condition=some).numpy().swapaxes(0, 1))
