@@ -4,6 +4,7 @@
     python -m tests.benchmarks
     python -m tests.benchmarks training --data=data/walks
     python -m tests.benchmarks growth --sizes=10000,100000,1000000,10000000
+    python -m tests.benchmarks posterior --records=50000
     python -m tests.benchmarks --records=200 --epoch-records=20000 --repeats=2 --checked=3
 
 A peer that is not installed is reported as such. Quote ratios rather than times: machines
@@ -19,12 +20,13 @@ from pathlib import Path
 
 from tests.benchmarks.table import circumstances, load, number
 
-PARTS = ("engines", "training", "storage", "growth")
+PARTS = ("engines", "training", "storage", "growth", "posterior")
 ARGUMENTS = {
     "engines": ("records", "repeats", "checked"),
     "training": ("data", "epoch_records", "repeats"),
     "storage": ("epoch_records", "repeats", "work"),
     "growth": ("sizes", "train_sizes", "work"),
+    "posterior": ("records", "work"),
 }
 
 
@@ -37,8 +39,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="by default all but growth")
-    parser.add_argument("--records", type=int, default=3000, help="raw draws for the engines")
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="by default the first three")
+    parser.add_argument("--records", type=int, default=3000, help="raw draws for the engines; to train posteriors on")
     parser.add_argument("--checked", type=int, default=30, help="records checked by the reference")
     parser.add_argument("--epoch-records", type=int, default=100_000, help="records of an epoch, and of the storage")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each row")
