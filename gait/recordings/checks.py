@@ -131,7 +131,7 @@ def _check_flight(recording: Recording, events: Events) -> None:
         )
     flights = _flights(recording)
     if len(flights):
-        kind = "a jump" if len(flights) == 1 else "running"
+        kind = "a jump, or a step beside the plates" if len(flights) == 1 else "running"
         raise InputError(
             f"This looks like {kind}: {len(flights)} time{'s' * (len(flights) != 1)} no foot is on the ground, for "
             f"{flights.max():.2f} s at most. The walking model always has one foot on it. Choose a walking part with "
