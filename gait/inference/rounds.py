@@ -36,7 +36,7 @@ _TAILS = 0.15  # share of heavy tails in a proposal whose other components are n
 _PILOTS, _REPEATS = 5, 3  # most rounds of so many draws, and of all
 _FOR_MOMENTS, _FLATTEST = 20.0, 0.02  # effective draws for each coordinate, and the least power of weights
 _PARTS, _SORTINGS = 4, 3  # of the draws around each mode, and how often they are sorted anew
-_ENOUGH = 0.1  # share of effective draws of the last round, so that no other way is tried
+_ENOUGH = 0.4  # share of effective draws of the last round; with fewer, a curved posterior has lost its ends
 _GOOD = 0.4, 0.55  # share of effective draws that is good enough: of neighbourhoods, of modes
 
 
