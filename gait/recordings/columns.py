@@ -45,7 +45,9 @@ VELOCITY = {
 }
 _UNITS = {*LENGTH, *FORCE, *RELATIVE_FORCE, *TIME, *VELOCITY}
 _SIDES = {"left": "left", "l": "left", "lt": "left", "lft": "left", "lhs": "left", "right": "right", "r": "right",
-          "rt": "right", "rgt": "right", "rhs": "right"}  # fmt: skip
+          "rt": "right", "rgt": "right", "rhs": "right", "links": "left",
+          "rechts": "right", "gauche": "left", "droite": "right", "droit": "right", "izquierda": "left",
+          "derecha": "right"}  # fmt: skip
 _TOTAL = {"total", "tot", "sum", "both", "net", "all", "combined"}
 _AXES = {"x": 0, "y": 1, "z": 2, "tx": 0, "ty": 1, "tz": 2, "forward": 0, "ap": 0, "anterior": 0, "foreaft": 0,
          "vertical": 1, "vert": 1, "up": 1, "v": 1, "height": 1, "ml": 2, "lateral": 2, "sideways": 2}  # fmt: skip
@@ -58,6 +60,7 @@ _POINTS = {
     "vsac": "sacral marker", "pelvis": "pelvis", "hip": "hip", "trunk": "trunk", "torso": "trunk", "waist": "pelvis",
 }  # fmt: skip
 _HEEL = {"heel", "hee", "calc", "calcn", "calcaneus", "cal", "hl"}
+_LOAD = {"force", "load", "grf"}
 _OTHER = {"torque", "moment", "mx", "my", "mz", "free", "tz", "acc", "ax", "ay", "az", "acceleration", "marker", "emg",
           "angle", "subtalar", "knee", "ankle", "toe", "frame"}  # fmt: skip
 
@@ -213,6 +216,8 @@ def _meaning(words: list[str], unit: str | None) -> Meaning:
         return Meaning("force", plate, "xyz".index(velocity[1]), unit, side)
     if ground and axis is not None:
         return Meaning("force", plate, axis, unit, side, meant=meant)
+    if bag & _LOAD and side and bag <= _LOAD | {*_SIDES, *_TOTAL, "foot", "insole", "plate", plate}:
+        return Meaning("force", plate, 1, unit, side, meant=True)  # of an insole: across the ground
     if velocity or (bag & {"velocity", "vel", "speed"} and axis is not None):
         if bag & _HEEL or bag & set(_POINTS) or side in ("left", "right") or "belt" in bag:
             return Meaning("")

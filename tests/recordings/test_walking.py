@@ -263,3 +263,19 @@ def test_lost_frames_take_their_time(read, walk):
     assert recording.duration == pytest.approx(walk.t[-1])
     assert steps(recording).summary()["speed"] == pytest.approx(walk.speed, rel=5e-3)
     assert any("frames are missing" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("name", ["{}_Force_N", "{} total force [N]", "{}_load_N", "{}_insole_force (N)"])
+def test_insoles_tell_the_force_across_the_ground(read, walk, name):
+    columns = {"time": walk.t} | {name.format(side.title()): walk.feet[f"fy_{side}"] for side in ("left", "right")}
+    recording = read(columns)
+    assert np.nanmax(np.abs(recording.channels["fy_left"] - walk.feet["fy_left"])) < 1e-3
+    assert steps(recording).summary()["mass"] == pytest.approx(80.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("left", "right"), [("links", "rechts"), ("gauche", "droite"), ("izquierda", "derecha")])
+def test_sides_in_other_languages(read, walk, left, right):
+    columns = {"t_s": walk.t, f"Fy_{right}": walk.feet["fy_right"], f"Fy_{left}": walk.feet["fy_left"]}
+    recording = read(columns)
+    assert recording.sides_known
+    assert np.nanmax(np.abs(recording.channels["fy_left"] - walk.feet["fy_left"])) < 1e-3
