@@ -19,7 +19,7 @@ _FAST_ENOUGH = 40.0  # Hz, at which accelerations can be told from heights
 _STANDING = 0.9  # of the time, from which a recording is one of standing
 _ON_THE_SPOT = 0.1  # m/s, below which steps lead nowhere
 _FASTEST = 4.5  # m/s; race walkers reach 4.3
-_ALIKE = 0.5  # correlation of a walk with itself a step or a stride later; of smoothed noise 0.3 at most
+_ALIKE = 0.35  # correlation of a walk with itself a step or a stride later; irregular walkers have 0.47, noise 0.3
 _DEEPEST = 0.3  # m that the body rises and falls in a stride at most; people 2 to 8 cm
 _IRREGULAR = 0.3  # of the middle step time: half of all steps may differ from it by so much at most
 
