@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.events import NOTHING, Events, smoothed
+from gait.recordings.events import NOTHING, Events, vertical_acceleration
 from gait.recordings.pressure import bridged
 from gait.recordings.recording import LOADED, Recording, between, stretches
 from gait.recordings.walking import still
@@ -15,7 +15,6 @@ _CLIMB = 0.03  # m of height in a stride
 _SLOWEST = 1.5  # s, the longest step of a walk
 _FEWEST_SAMPLES = 5  # of a step
 _FREE, _OFTEN = 0.8, 0.05  # part of gravity with which a body falls that no foot holds, and of the time that it may
-_FAST_ENOUGH = 40.0  # Hz, at which accelerations can be told from heights
 _STANDING = 0.9  # of the time, from which a recording is one of standing
 _ON_THE_SPOT = 0.1  # m/s, below which steps lead nowhere
 _FASTEST = 4.5  # m/s; race walkers reach 4.3
@@ -141,11 +140,7 @@ def _check_flight(recording: Recording, events: Events) -> None:
 
 def _check_fall(recording: Recording) -> None:
     """Refuses running and hopping that only the height tells: the body falls freely between contacts."""
-    if not recording.has("y") or recording.rate < _FAST_ENOUGH:
-        return
-    height = smoothed(recording, recording.channels["y"])
-    with np.errstate(invalid="ignore"):
-        falling = np.gradient(np.gradient(height, recording.t), recording.t) < -_FREE * recording.gravity
+    falling = vertical_acceleration(recording) < -_FREE * recording.gravity
     if falling.mean() > _OFTEN:
         raise InputError(
             f"This looks like running or hopping: for {100.0 * falling.mean():.0f} % of the time the body falls "

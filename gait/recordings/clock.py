@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from gait.errors import InputError
+from gait.recordings.recording import stretches
 
 SLOWEST, FASTEST = 10.0, 50_000.0
 """Rates of recordings of walks, Hz."""
@@ -272,18 +273,15 @@ def _on_grid(
         notes.append(f"Times are rounded to {quantum:g} s; they were understood as uniform at {rate:.4g} Hz.")
     rows = np.full(int(number[-1]) + 1, -1, np.int64)
     rows[number] = kept
-    missing = np.flatnonzero(rows < 0)
-    holes = []
+    missing = rows < 0
     first = float(t[0]) if rate * abs(t[0] - begin) < 0.02 else begin
-    for part in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
-        if part.size:
-            holes.append((first + part[0] / rate, first + part[-1] / rate))
-    if missing.size > 0.5 * rows.size:
+    holes = tuple((first + begin / rate, first + (end - 1) / rate) for begin, end in stretches(missing))
+    if missing.sum() > 0.5 * rows.size:
         raise InputError(
-            f"More than half of the times are missing: {missing.size} of {rows.size} at {rate:.4g} Hz. Export the "
+            f"More than half of the times are missing: {missing.sum()} of {rows.size} at {rate:.4g} Hz. Export the "
             "whole recording, or one without holes."
         )
-    return Clock(first, rate, rows.size, rows, holes=tuple(holes))
+    return Clock(first, rate, rows.size, rows, holes=holes)
 
 
 def _without_repeats(t: np.ndarray, kept: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gait.recordings.events import Events, smoothed
+from gait.recordings.events import Events, smoothed, vertical_acceleration
 from gait.recordings.recording import LOWEST, Recording
 
 _MASS_DIFFERENCE = 0.05  # of a stated body mass
 _FEWEST_SAMPLES = 5  # of a double support, below which it is told that there are few
 _MASSES = (7.0, 250.0)  # kg, of people who walk
 _MASS_SPREAD = 0.03  # of the body mass, by which strides of a steady walk do not differ
-_FASTER_THAN = 40.0  # Hz, at which accelerations can be told from heights
 _ALIKE = 0.98  # correlation of force and acceleration, from which they are of one body
 _FAST = 2.6  # m/s, where people run
 _BUILD = (9.0, 70.0)  # kg/m², body mass by the square of the stature
@@ -87,10 +86,9 @@ def _disagreement(recording: Recording, events: Events) -> list[str]:
     Force is mass times (acceleration + gravity), so that a straight line of force over acceleration has the mass as its
     slope, whatever the offset of the force.
     """
-    if not recording.has("y", "fy") or recording.rate < _FASTER_THAN or events.source == "the engine":
+    if not recording.has("fy") or events.source == "the engine":
         return []
-    height = smoothed(recording, recording.channels["y"])
-    acceleration = np.gradient(np.gradient(height, recording.t), recording.t)
+    acceleration = vertical_acceleration(recording)
     force = smoothed(recording, recording.channels["fy"])
     good = np.isfinite(acceleration + force)
     good &= (recording.t > events.touchdown[0]) & (recording.t < events.touchdown[-1])

@@ -23,6 +23,7 @@ _SWINGING = 0.3  # m/s, above which a heel is in the air
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
 _SETTLED = 0.003  # m from where it rests, within which it has touched down
 _BORDER = 0.1  # s from an end or a gap, in which smoothed channels are not to be trusted
+_FAST_ENOUGH = 40.0  # Hz, at which accelerations can be told from heights
 _CUTOFF = 6.0  # Hz, of the vertical motion and force: the third harmonic of a quick step
 
 
@@ -278,6 +279,14 @@ def smoothed(recording: Recording, values: np.ndarray, cutoff: float = _CUTOFF) 
         if last - first > max(0.5 * recording.rate, 12):
             found[first:last] = signal.filtfilt(numerator, denominator, filled[first:last])
     return found
+
+
+def vertical_acceleration(recording: Recording) -> np.ndarray:
+    """Acceleration of the smoothed height, shape [samples], m/s²; NaN where no height or too few samples tell it."""
+    if not recording.has("y") or recording.rate < _FAST_ENOUGH:
+        return np.full(len(recording.t), np.nan)
+    height = smoothed(recording, recording.channels["y"])
+    return np.gradient(np.gradient(height, recording.t), recording.t)
 
 
 def _from_heels(recording: Recording) -> Events:

@@ -191,12 +191,12 @@ def say_clipped(raw: Raw, up: np.ndarray) -> None:
         if not np.isfinite(force).any():
             continue
         high = float(np.nanmax(force))
-        at = np.flatnonzero(force >= high - 1e-9 * abs(high))
-        runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
+        highest = force >= high - 1e-9 * abs(high)
+        runs = [np.arange(begin, end) for begin, end in stretches(highest)]
         steps = np.abs(np.diff(force[np.isfinite(force)]))
         finest = float(steps[steps > 0].min()) if (steps > 0).any() else np.inf
         long = [run for run in runs if run.size >= 4 and _drop(force, run) > 3 * finest]
-        if high > 5 * LOADED and long and at.size < 0.4 * force.size:
+        if high > 5 * LOADED and long and highest.mean() < 0.4:
             cut = np.concatenate(long)
             plate.force[cut] = np.nan
             raw.notes.append(

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from gait.recordings.raw import HEELS, Plate, Raw
+from gait.recordings.recording import stretches
 
 _SENTINELS = np.array([s * v for v in (999, 9999, 99999, 999999, 9999999, 999.9, 9999.9, 9999.99, 99999.9, 1e10, 1e20,
                                        1e30, 99.99, 88888, 888888) for s in (1, -1)])  # fmt: skip
@@ -176,16 +177,9 @@ def clear_spikes(raw: Raw, rate: float) -> None:
             )
 
 
-def gaps_of(times: np.ndarray, missing: np.ndarray) -> list[tuple[float, float]]:
-    """First and last missing time of each run of missing samples, s."""
-    at = np.flatnonzero(missing)
-    parts = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1) if at.size else []
-    return [(float(times[part[0]]), float(times[part[-1]])) for part in parts]
-
-
 def say_gaps(what: str, times: np.ndarray, missing: np.ndarray, notes: list[str]) -> None:
     """Adds a sentence that names the gaps of a channel, by the clock of the file."""
-    gaps = gaps_of(times, missing)
+    gaps = [(times[begin], times[end - 1]) for begin, end in stretches(missing)]
     if not gaps or missing.all():
         return
     what = f"{what[5:]} heel marker" if what.startswith("heel ") else what
