@@ -17,12 +17,14 @@ from gait.data.watch import ShardWatch
 from gait.errors import InputError
 from gait.inference.coordinates import Coordinates
 from gait.parameters import derive, named
+from gait.provenance import cores
 from gait.training.inputs import add_fixed_noise, noise_sd, scenario_inputs
 from gait.training.preprocessing import JOINT, Moments, aligned_empty, preprocess
-from gait.training.run import INFERENCE_BATCH
+from gait.training.saved_model import INFERENCE_BATCH
 from gait.training.settings import TrainingSettings, coordinates_of
 
 _NOISE_ROWS = 8192  # of the noise of an epoch; pairs of them with random signs make 2.7e8 different rows
+_BATCHES_AHEAD = 8  # made while the network is busy
 _STREAM_BUFFER = 50_000  # records kept for shuffling when the data do not fit in memory
 
 
@@ -115,12 +117,15 @@ class Feed:
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         # To rewrite a graph, tf.data copies the tensors in it: here the whole split once more, for no gain in speed.
         options.experimental_optimization.apply_default_optimizations = False
+        # Nor is it to tune itself: its tuner looks again after 10, 20, 40 ms and so on, and often keeps an iterator
+        # from ending until it has looked. Epochs then end after 2.55, 5.11 or 10.23 s, however soon they are done.
+        options.autotune.enabled = False
         # The variable is read when an iterator is made, which Keras does at the beginning of an epoch.
         self.train = (
             tf.data.Dataset.range(1)
             .flat_map(lambda _: batches_of(self.epoch))
             .apply(tf.data.experimental.assert_cardinality(self.steps))
-            .prefetch(tf.data.AUTOTUNE)
+            .prefetch(_BATCHES_AHEAD)
             .with_options(options)
         )
         self.validation = self._in_order(*self._read("validation")).with_options(options)
@@ -210,7 +215,7 @@ class Feed:
             batches = tf.data.Dataset.from_tensor_slices(order).enumerate()
             if device:
                 return batches.map(lambda step, rows: (rows, step, epoch))
-            return batches.map(lambda step, rows: batch(rows, step, epoch), num_parallel_calls=tf.data.AUTOTUNE)
+            return batches.map(lambda step, rows: batch(rows, step, epoch), num_parallel_calls=cores())
 
         if device:
             self.batch = batch
@@ -240,12 +245,12 @@ class Feed:
         def batches_of(epoch):
             order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seed=[self._seed, epoch])
             records = tf.data.Dataset.from_tensor_slices(order).interleave(
-                tf.data.TFRecordDataset, cycle_length=8, block_length=100, num_parallel_calls=tf.data.AUTOTUNE
+                tf.data.TFRecordDataset, cycle_length=8, block_length=100, num_parallel_calls=cores()
             )
             # Not `Dataset.shuffle`: under a global seed it does not take a seed that depends on the epoch.
             records = records.batch(_STREAM_BUFFER).enumerate().flat_map(lambda i, buffer: shuffled(epoch, i, buffer))
             records = records.batch(self._batch, drop_remainder=True).enumerate()
-            return records.map(lambda step, batch: completed(step, batch, epoch), num_parallel_calls=tf.data.AUTOTUNE)
+            return records.map(lambda step, batch: completed(step, batch, epoch), num_parallel_calls=cores())
 
         return batches_of
 

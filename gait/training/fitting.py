@@ -20,7 +20,7 @@ from gait.training import tensorboard as curves
 from gait.training.feed import Feed
 from gait.training.heads import LogProbability, MixtureLoss, mixture_in_logits, sizes
 from gait.training.inputs import check_parameters
-from gait.training.network import TrainingModel, dense_network, in_physical_units
+from gait.training.network import TrainingModel, dense_network, in_physical_units, swish
 from gait.training.run import TENSORBOARD, Run, TrainingResult, load_run
 from gait.training.settings import RunConfig, TrainingSettings, coordinates_of
 from gait.training.state import R2, TrainingState
@@ -231,12 +231,21 @@ def _write_curves(run: Run, history: pd.DataFrame, settings: TrainingSettings, s
     curves.write_history(run.folder / TENSORBOARD, history, lambda epoch: float(rate if fixed else rate(epoch * steps)))
 
 
-def new_network(settings: TrainingSettings, width: int, targets: int | None = None) -> keras.Model:
-    """Makes the scenario's network of so many inputs, with fresh weights; for a posterior, of so many logits."""
+def new_network(
+    settings: TrainingSettings, width: int, targets: int | None = None, activation: Callable[..., Any] | None = None
+) -> keras.Model:
+    """Makes the scenario's network with fresh weights.
+
+    Args:
+        settings: what is trained and how.
+        width: number of inputs.
+        targets: number of logits of a posterior; None for as many as there are targets.
+        activation: function that takes the place of the activation in the settings; None for that one.
+    """
     outputs = len(settings.scenario.targets)
     if settings.estimate == "posterior":
         outputs = sum(sizes(settings.components, targets or outputs))
-    return dense_network(width, outputs, settings.activation, settings.layers, settings.units)
+    return dense_network(width, outputs, activation or settings.activation, settings.layers, settings.units)
 
 
 def compiled_network(
@@ -256,9 +265,10 @@ def compiled_network(
         steps: batches in an epoch.
         strategy: device strategy whose scope this is called in.
         parts, batch_of: see `TrainingModel`.
-        targets: number of logits of a posterior; None for as many as there are targets.
+        targets: see `new_network`.
     """
-    core = TrainingModel(new_network(settings, width, targets), parts, batch_of)
+    activation = swish if settings.activation == "swish" else None
+    core = TrainingModel(new_network(settings, width, targets, activation), parts, batch_of)
     posterior = settings.estimate == "posterior"
     rate = learning_rate(settings, steps)
     optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})

@@ -17,7 +17,7 @@ from gait.storage import files
 from gait.storage.files import AnyPath
 from gait.storage.folders import RUN, check_kind
 from gait.training.inputs import add_fixed_noise, scenario_inputs
-from gait.training.saved_model import load_network
+from gait.training.saved_model import load_network, outputs_of
 from gait.training.settings import RunConfig as RunConfig
 from gait.training.settings import TrainingSettings as TrainingSettings
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 TENSORBOARD = "tensorboard"
 """Folder of curves for TensorBoard in that of a run."""
-INFERENCE_BATCH = 10_000
-"""Records in a batch when nothing is learned from them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +234,7 @@ class FinishedRun:
             return np.empty((0, len(self.targets)), np.float32)
         if self.config.head is not None:
             return self.answers(recordings).moments(self.targets)[0].astype(np.float32)
-        return self.network.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+        return outputs_of(self.network, recordings)
 
     def posterior(
         self, recordings: np.ndarray, draws: int = 2000, refine: bool = False, seed: int = 0
@@ -288,7 +286,7 @@ class FinishedRun:
 
         coordinates = self.config.posterior_coordinates
         assert coordinates is not None
-        found = self.network.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+        found = outputs_of(self.network, recordings)
         mixtures = GaussianMixtures(*(found[name].astype(float) for name in ("log_weights", "means", "factors")))
         first = self.config.width - len(self.scenario.measured)
         given = {name: recordings[:, first + column].astype(float)

@@ -1,4 +1,4 @@
-"""The file of a trained network: what may be in it, and how it is loaded.
+"""The file of a trained network: what may be in it, how it is loaded, and what it answers.
 
 Keras builds whatever objects a model file names, and has often run code that such a file holds. So a file is only given
 to Keras if it holds just what `train.py` writes: the layers of `gait.training.network`, or of a posterior those of
@@ -15,8 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gait.errors import InputError
 
+INFERENCE_BATCH = 10_000
+"""Records in a batch when nothing is learned from them."""
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = sorted(("metadata.json", _CONFIG, _WEIGHTS))
 _MODEL = ["InputLayer", "Normalization", "Sequential", "Normalization"]
@@ -77,6 +81,18 @@ def load_network(path: Path, inputs: int, outputs: int, components: int | None =
             f"{path} is not a network that train.py has written: {error}. It was not loaded, because a model file can "
             "run code. Use the run of someone you trust, or train it again."
         ) from error
+
+
+def outputs_of(network: Any, recordings: np.ndarray) -> Any:
+    """Outputs of a loaded network for recordings [n, inputs], n > 0, as arrays with n rows: one, or a dict of several.
+
+    Without `keras.Model.predict`, whose data feed costs as much again; see `gait.training.feed`.
+    """
+    import keras
+
+    starts = range(0, len(recordings), INFERENCE_BATCH)
+    batches = [network.predict_on_batch(recordings[first : first + INFERENCE_BATCH]) for first in starts]
+    return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *batches)
 
 
 def _one_line(text: object) -> str:

@@ -113,6 +113,13 @@ def test_stored_channels_are_streamed_without_a_detour(small_dataset, monkeypatc
         assert len(called) == times
 
 
+@pytest.mark.parametrize(("cache", "device"), [("memory", None), ("memory", "CPU:0"), ("none", None)])
+def test_nothing_of_tf_data_tunes_itself(small_dataset, cache, device):
+    """Its tuner kept iterators from ending: every other epoch of 800,000 records took 5.11 s in place of 3."""
+    feed = Feed(open_dataset(small_dataset), settings(cache=cache), device)
+    assert [part.options().autotune.enabled for part in (feed.train, feed.validation)] == [False, False]
+
+
 def test_validation_uses_the_training_statistics(small_dataset):
     dataset = open_dataset(small_dataset)
     feed = Feed(dataset, settings())

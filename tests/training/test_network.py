@@ -10,7 +10,7 @@ from gait.scenarios import SCENARIOS
 from gait.training import fitting
 from gait.training.feed import Feed
 from gait.training.fitting import batch_parts, compiled_network, roomy_device, train
-from gait.training.network import TrainingModel, dense_network
+from gait.training.network import TrainingModel, dense_network, swish
 from gait.training.run import RunConfig, TrainingSettings, load_run
 from gait.training.state import R2
 from tests.helpers.walks import SMALL_NETWORK
@@ -51,6 +51,37 @@ def test_parts_have_the_gradient_of_the_batch(rows, parts):
     assert scores.keys() == same.keys() == {"loss", "r2_a", "r2_b"}
     for name in scores:
         np.testing.assert_allclose(same[name], scores[name], rtol=1e-5, atol=1e-6)
+
+
+def test_swish_is_that_of_keras():
+    """Values to the last bit, and its gradient to the rounding of float32, also where exp overflows.
+
+    The sigmoid rounds to 1 at 17, where Keras's gradient is off by as much: 17 / 2**24.
+    """
+    inputs = tf.constant(np.concatenate([np.linspace(-20, 20, 10_001), [-1e4, -90, 90, 1e4]]).astype(np.float32))
+
+    def of(function):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            values = function(inputs)
+        return values.numpy(), tape.gradient(values, inputs).numpy()
+
+    (values, gradient), (expected, slope) = of(swish), of(keras.activations.silu)
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_allclose(gradient, slope, atol=5e-7)
+    x = inputs.numpy()[:10_001].astype(float)
+    sigmoid = 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(gradient[:10_001], sigmoid + x * sigmoid * (1 - sigmoid), atol=17 / 2**24)
+
+
+def test_a_network_is_fitted_with_the_swift_gradient_and_saved_as_keras_has_it():
+    """Negative control: other activations are left as they are."""
+    fitted = compiled_network(settings(), 60, 16, DEFAULT)
+    assert {layer.activation for layer in fitted.layers if layer.name.startswith("hidden")} == {swish}
+    other = compiled_network(settings(activation="tanh"), 60, 16, DEFAULT)
+    assert {layer.activation for layer in other.layers if layer.name.startswith("hidden")} == {keras.activations.tanh}
+    saved = fitting.new_network(settings(), 60)
+    assert {layer.activation for layer in saved.layers if layer.name.startswith("hidden")} == {keras.activations.silu}
 
 
 @pytest.mark.parametrize("rows", [1000, 1])

@@ -59,6 +59,9 @@ def constant_batch(records: int, inputs: int, outputs: int, batch: int, parts: i
     values = tuple(tf.constant(generator.standard_normal((batch, n), np.float32)) for n in (inputs, outputs))
     constant = tf.data.Dataset.range(1).map(lambda _: values).cache().repeat(steps)
     constant = constant.apply(tf.data.experimental.assert_cardinality(steps))
+    options = tf.data.Options()
+    options.autotune.enabled = False  # as in `gait.training.feed`
+    constant = constant.with_options(options)
 
     def turn(first: bool = False) -> None:
         network.fit(constant, verbose=0, shuffle=False)

@@ -14,7 +14,7 @@ from gait.inference.network_posterior import NetworkAnswers
 from gait.training.feed import Feed
 from gait.training.fitting import compiled_network, configure_threads, new_network
 from gait.training.heads import OUTPUTS, LogProbability, mixture_in_logits
-from gait.training.run import INFERENCE_BATCH
+from gait.training.saved_model import outputs_of
 from gait.training.settings import TrainingSettings, coordinates_of
 from tests.benchmarks.peers.posterior_scores import (
     DRAWN,
@@ -91,7 +91,7 @@ def _trained(dataset: Dataset, settings: TrainingSettings) -> dict:
 
 def _scored(model: keras.Model, dataset: Dataset, settings: TrainingSettings) -> dict:
     recordings, truth = records_of(dataset.folder, "test", settings.seed)
-    found = model.predict(recordings, batch_size=INFERENCE_BATCH, verbose=0)
+    found = outputs_of(model, recordings)
     mixtures = GaussianMixtures(*(found[name].astype(float) for name in OUTPUTS))
     answers = NetworkAnswers(coordinates_of(settings, dataset.priors), mixtures, {})
     log_p = answers.log_prob(dict(zip(NAMES, truth.T, strict=True)))
