@@ -45,12 +45,12 @@ class Feed:
     Args:
         dataset: where the records are.
         settings: what is trained, and how.
-        device: name of a device that keeps the training split in its memory and gathers the batches there; None for
-            the main memory. Only for one replica and `settings.cache` "memory".
+        device: name of a device that keeps the training split in its memory; the network then makes the batches, see
+            `batch`. None leaves that to tf.data. Only for one replica and `settings.cache` "memory".
 
     Attributes:
         train, validation: `tf.data.Dataset` of (inputs, targets); `train` is the epoch `epoch`. With a `device`, the
-            elements of `train` are arguments of `batch`.
+            elements of `train` are arguments of `batch`: a few numbers for each record of a batch.
         epoch: variable that selects the permutation and the noise; set by `begin`.
         steps: batches in an epoch; what is left over from the last whole batch waits for another epoch.
         width: number of inputs.
@@ -58,7 +58,8 @@ class Feed:
             posterior are the logits of its coordinates.
         log_slope: of a posterior, log p in SI units less that over logits, mean over each split by name.
         whitening: matrix that standardised inputs are multiplied by, or None.
-        batch: makes inputs and targets of a batch on the `device` from its rows, its step and the epoch; None without.
+        batch: makes inputs and targets of a batch, or of a part of it, on the `device` from the rows of its records in
+            the split and, if there is noise, in the table of noise; None without.
     """
 
     def __init__(self, dataset: Dataset, settings: TrainingSettings, device: str | None = None):
@@ -189,16 +190,22 @@ class Feed:
         found = tf.numpy_function(logits, columns, tf.float64, stateful=False)
         return tf.ensure_shape(found, [None, coordinates.dimension])
 
-    def _with_noise(self, inputs: tf.Tensor, step: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        """Preprocessed inputs of a batch with the noise of its step, if the scenario has any."""
+    def _noise_rows(self, count: tf.Tensor, step: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Rows of the noise table for the records of a step, and their signs, [count] each; () if there is no noise."""
         if self._noise is None:
-            return inputs
-        key, count = [self._seed + 2**33, epoch * 2**32 + step], tf.shape(inputs)[0]
+            return ()
+        key = [self._seed + 2**33, epoch * 2**32 + step]
         first, apart, signs = tf.unstack(tf.random.stateless_uniform([3, count], key, 0, 2**30, tf.int32))
         other = first + 1 + apart % (_NOISE_ROWS - 1)  # never the row itself
-        for rows, bit in ((first, 1), (other, 2)):
-            sign = tf.where(tf.bitwise.bitwise_and(signs, bit) > 0, np.float32(0.5**0.5), np.float32(-(0.5**0.5)))
-            inputs += sign[:, None] * tf.gather(self._noise, rows % _NOISE_ROWS)
+        return first % _NOISE_ROWS, other % _NOISE_ROWS, signs
+
+    def _with_noise(self, inputs: tf.Tensor, *noise: tf.Tensor) -> tf.Tensor:
+        """Preprocessed inputs of records with the noise of `_noise_rows`."""
+        if noise:
+            *both, signs = noise
+            for rows, bit in zip(both, (1, 2), strict=True):
+                sign = tf.where(tf.bitwise.bitwise_and(signs, bit) > 0, np.float32(0.5**0.5), np.float32(-(0.5**0.5)))
+                inputs += sign[:, None] * tf.gather(self._noise, rows)
         return inputs
 
     def _permuted(self, inputs: tf.Tensor, targets: tf.Tensor, device: str | None):
@@ -206,16 +213,15 @@ class Feed:
         with tf.device(device or "CPU:0"):
             inputs, targets = tf.identity(inputs), tf.identity(targets)
 
-        def batch(rows, step, epoch):
-            return self._with_noise(tf.gather(inputs, rows), step, epoch), tf.gather(targets, rows)
+        def batch(rows, *noise):
+            return self._with_noise(tf.gather(inputs, rows), *noise), tf.gather(targets, rows)
 
         def batches_of(epoch):
             order = tf.random.experimental.stateless_shuffle(tf.range(len(inputs)), seed=[self._seed, epoch])
             order = tf.reshape(order[: self.steps * self._batch], [self.steps, self._batch])
             batches = tf.data.Dataset.from_tensor_slices(order).enumerate()
-            if device:
-                return batches.map(lambda step, rows: (rows, step, epoch))
-            return batches.map(lambda step, rows: batch(rows, step, epoch), num_parallel_calls=cores())
+            batches = batches.map(lambda step, rows: (rows, *self._noise_rows(self._batch, step, epoch)))
+            return batches if device else batches.map(batch, num_parallel_calls=cores())
 
         if device:
             self.batch = batch
@@ -236,7 +242,7 @@ class Feed:
             if self.whitening is not None:
                 inputs @= self.whitening
             targets = self.target_moments.standardised(tf.cast(self._targets(table), tf.float32))
-            return self._with_noise(inputs, step, epoch), targets
+            return self._with_noise(inputs, *self._noise_rows(tf.shape(inputs)[0], step, epoch)), targets
 
         def shuffled(epoch, i, buffer):
             order = tf.random.experimental.stateless_shuffle(buffer, seed=[self._seed, epoch * 2**32 + i])

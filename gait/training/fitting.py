@@ -41,11 +41,17 @@ def batch_parts(strategy: tf.distribute.Strategy, batch_size: int) -> int:
     return min(cores(), batch_size)
 
 
-def roomy_device(strategy: tf.distribute.Strategy, dataset: Dataset, config: RunConfig) -> str | None:
-    """Name of the GPU that can keep the training split, for it takes up to a third of its memory; None without one."""
-    gpus = tf.config.list_logical_devices("GPU")
-    if config.settings.cache != "memory" or strategy.num_replicas_in_sync > 1 or not gpus:
+def gathering_device(strategy: tf.distribute.Strategy, dataset: Dataset, config: RunConfig) -> str | None:
+    """Name of the device that keeps the training split and makes the batches of it where the network needs them.
+
+    A GPU does if the split takes up to a third of its memory, and without a GPU the CPU. It is None where tf.data makes
+    the batches: of a larger split, one that is streamed from disk, or for several replicas.
+    """
+    if config.settings.cache != "memory" or strategy.num_replicas_in_sync > 1:
         return None
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus:
+        return "CPU:0"
     columns = config.width + len(config.settings.scenario.targets)
     return gpus[0].name if 3 * 4 * columns * dataset.count("train") <= device_memory(gpus[0].name) else None
 
@@ -105,7 +111,7 @@ def train(
         return _finished(run, dataset, tensorboard)
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(settings.seed)
-    feed = Feed(dataset, settings, roomy_device(strategy, dataset, config))
+    feed = Feed(dataset, settings, gathering_device(strategy, dataset, config))
     files.make_folder(run.folder)
     with files.locked(run.folder):
         # Once more: while the data were read, another process may have come first.

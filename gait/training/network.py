@@ -49,50 +49,52 @@ class TrainingModel(keras.Model):
     Args:
         network: plain network, which shares its weights with this one and is saved in its place.
         parts: number of parts; 1 leaves the steps as Keras has them.
-        batch_of: makes inputs and targets, [n, inputs] and [n, outputs], from an element of the training data; by
-            default they are the element.
+        batch_of: makes inputs and targets, [n, inputs] and [n, outputs], from the columns [n] of an element of the
+            training data, so that each part is made by the core that needs it; by default the element is both.
     """
 
     def __init__(self, network: keras.Model, parts: int = 1, batch_of: Callable[..., Any] | None = None):
         super().__init__(inputs=network.inputs, outputs=network.outputs)
-        self._parts, self._batch_of = parts, batch_of
+        self._parts = parts
+        self._batch_of = batch_of or (lambda inputs, targets: (inputs, targets))
 
     def train_step(self, data):
         """Takes one step of the optimiser; see `keras.Model.train_step`."""
-        inputs, targets = batch = self._batch_of(*data) if self._batch_of else data
         if self._parts == 1:
-            return super().train_step(batch)
-        count, losses, estimates, gradients = tf.shape(inputs)[0], [], [], []
+            return super().train_step(self._batch_of(*data))
+        count, losses, truths, estimates, gradients = tf.shape(data[0])[0], [], [], [], []
         for rows in self._rows(count):
+            inputs, targets = self._batch_of(*(column[rows] for column in data))
             with tf.GradientTape() as tape:
-                estimate = self(inputs[rows], training=True)
-                loss = self.compute_loss(inputs[rows], targets[rows], estimate)
+                estimate = self(inputs, training=True)
+                loss = self.compute_loss(inputs, targets, estimate)
                 loss *= tf.cast((rows.stop - rows.start) / count, loss.dtype)
             losses.append(loss)
+            truths.append(targets)
             estimates.append(estimate)
             gradients.append(tape.gradient(loss, self.trainable_weights))
         self.optimizer.apply([tf.add_n(parts) for parts in zip(*gradients, strict=True)], self.trainable_weights)
-        return self._scores(tf.add_n(losses), targets, estimates)
+        return self._scores(tf.add_n(losses), tf.concat(truths, 0), tf.concat(estimates, 0))
 
     def test_step(self, data):
         """Evaluates one batch; see `keras.Model.test_step`."""
         if self._parts == 1:
             return super().test_step(data)
         inputs, targets = data
-        estimates = [self(inputs[rows], training=False) for rows in self._rows(tf.shape(inputs)[0])]
-        return self._scores(self.compute_loss(inputs, targets, tf.concat(estimates, 0)), targets, estimates)
+        estimates = tf.concat([self(inputs[rows], training=False) for rows in self._rows(tf.shape(inputs)[0])], 0)
+        return self._scores(self.compute_loss(inputs, targets, estimates), targets, estimates)
 
     def _rows(self, count: tf.Tensor) -> list[slice]:
         """Rows of each part."""
         bounds = [count * i // self._parts for i in range(self._parts + 1)]
         return [slice(first, last) for first, last in itertools.pairwise(bounds)]
 
-    def _scores(self, loss: tf.Tensor, targets: tf.Tensor, estimates: list[tf.Tensor]) -> dict[str, Any]:
+    def _scores(self, loss: tf.Tensor, targets: tf.Tensor, estimates: tf.Tensor) -> dict[str, Any]:
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=tf.shape(targets)[0])
             else:
-                metric.update_state(targets, tf.concat(estimates, 0))
+                metric.update_state(targets, estimates)
         return self.get_metrics_result()
 
 

@@ -172,8 +172,8 @@ def test_noise_of_a_record_is_normal_and_its_own(small_dataset, preprocessing):
     """In distribution as numbers drawn one by one, whitened or not, though records share a table of noise."""
     chosen = {"preprocessing": preprocessing, "batch_size": 1600}
     feed, zero = Feed(open_dataset(small_dataset), settings(NOISY, **chosen)), tf.zeros((1600, 61))
-    epoch = tf.constant(0, tf.int64)
-    noise = np.stack([feed._with_noise(zero, tf.constant(step, tf.int64), epoch) for step in range(16)])
+    rows = [feed._noise_rows(1600, tf.constant(step, tf.int64), tf.constant(0, tf.int64)) for step in range(16)]
+    noise = np.stack([feed._with_noise(zero, *some) for some in rows])
     expected = np.diag((noise_sd(NOISY, 61) / feed.input_moments.sd) ** 2)
     if feed.whitening is not None:
         expected = feed.whitening.T @ expected @ feed.whitening

@@ -1,5 +1,7 @@
 """The network while it is fitted: parts of a batch side by side, and batches made on a device."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from gait.data.dataset import open_dataset
 from gait.scenarios import SCENARIOS
 from gait.training import fitting
 from gait.training.feed import Feed
-from gait.training.fitting import batch_parts, compiled_network, roomy_device, train
+from gait.training.fitting import batch_parts, compiled_network, gathering_device, train
 from gait.training.network import TrainingModel, dense_network, swish
 from gait.training.run import RunConfig, TrainingSettings, load_run
 from gait.training.state import R2
@@ -138,23 +140,36 @@ def test_a_device_gathers_the_same_batches(small_dataset, scenario):
 
 @pytest.mark.usefixtures("no_figure")
 @pytest.mark.parametrize("strategy", ["default", pytest.param("mirrored", marks=pytest.mark.slow)])
-def test_training_from_a_device_ends_alike(small_dataset, tmp_path, monkeypatch, strategy):
-    chosen = settings(strategy=strategy, epochs=2)
-    train(small_dataset, tmp_path / "here", chosen, verbose=0)
-    used = []
-    monkeypatch.setattr(fitting, "roomy_device", lambda *arguments: used.append("CPU:0") or "CPU:0")
+@pytest.mark.parametrize("scenario", ["two_parameter", "noisy"])
+def test_training_from_a_device_ends_alike(small_dataset, tmp_path, monkeypatch, strategy, scenario):
+    """To the last bit whether the network gathers its batches, part by part, or tf.data does."""
+    chosen = settings(scenario, strategy=strategy, epochs=2)
     train(small_dataset, tmp_path / "there", chosen, verbose=0)
-    assert used
+    used = []
+    monkeypatch.setattr(fitting, "gathering_device", lambda *arguments: used.append(None))
+    train(small_dataset, tmp_path / "here", chosen, verbose=0)
+    assert used == [None]
     assert history(tmp_path / "there") == history(tmp_path / "here")
+
+
+def test_the_cpu_gathers_where_there_is_no_gpu(small_dataset):
+    """Negative controls: neither what is streamed, nor for several replicas."""
+    dataset = open_dataset(small_dataset)
+
+    def device(strategy=DEFAULT, **changes):
+        return gathering_device(strategy, dataset, RunConfig.of(settings(**changes), dataset, parts=2))
+
+    assert device() == "CPU:0"
+    assert device(cache="none") is None
+    assert device(types.SimpleNamespace(num_replicas_in_sync=2)) is None
 
 
 def test_a_split_stays_on_a_gpu_with_three_times_its_size(small_dataset, monkeypatch):
     dataset, size = open_dataset(small_dataset), 1600 * (60 + 2) * 4
 
     def device(*scenario, **changes):
-        return roomy_device(DEFAULT, dataset, RunConfig.of(settings(*scenario, **changes), dataset, parts=1))
+        return gathering_device(DEFAULT, dataset, RunConfig.of(settings(*scenario, **changes), dataset, parts=1))
 
-    assert device() is None  # there is none here
     gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [gpu])
     monkeypatch.setattr(fitting, "device_memory", lambda name: 3 * size)

@@ -10,14 +10,14 @@ import numpy as np
 from tests.benchmarks.training import SETTINGS
 
 
-def _model(width: int, steps: int, parts: int | None):
+def _model(width: int, steps: int, parts: int | None, batch_of=None):
     import tensorflow as tf
 
     from gait.training.fitting import batch_parts, compiled_network
 
     strategy = tf.distribute.get_strategy()
     parts = batch_parts(strategy, SETTINGS.batch_size) if parts is None else parts
-    return compiled_network(SETTINGS, width, steps, strategy, parts)
+    return compiled_network(SETTINGS, width, steps, strategy, parts, batch_of)
 
 
 def feed(data: str, validate: bool = False, parts: int | None = None):
@@ -35,8 +35,9 @@ def feed(data: str, validate: bool = False, parts: int | None = None):
     from gait.training.fitting import configure_threads
 
     configure_threads()
-    source = Feed(open_dataset(Path(data)), SETTINGS)
-    network = _model(source.width, source.steps, parts)
+    source = Feed(open_dataset(Path(data)), SETTINGS, device="CPU:0")
+    network = _model(source.width, source.steps, parts, source.batch)
+    network.evaluate(source.validation.take(1), verbose=0)  # as in `gait.training.fitting`
     advance = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: source.epoch.assign_add(1))
     validation = source.validation if validate else None
 
