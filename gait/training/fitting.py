@@ -20,7 +20,7 @@ from gait.training import tensorboard as curves
 from gait.training.feed import Feed
 from gait.training.heads import LogProbability, MixtureLoss, mixture_in_logits, sizes
 from gait.training.inputs import check_parameters
-from gait.training.network import TrainingModel, dense_network, in_physical_units, swish
+from gait.training.network import Adam, TrainingModel, dense_network, in_physical_units, swish
 from gait.training.run import TENSORBOARD, Run, TrainingResult, load_run
 from gait.training.settings import RunConfig, TrainingSettings, coordinates_of
 from gait.training.state import R2, TrainingState
@@ -276,15 +276,17 @@ def compiled_network(
     activation = swish if settings.activation == "swish" else None
     core = TrainingModel(new_network(settings, width, targets, activation), parts, batch_of)
     posterior = settings.estimate == "posterior"
-    rate = learning_rate(settings, steps)
-    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
+    rate, gpus = learning_rate(settings, steps), tf.config.list_logical_devices("GPU")
+    one_cpu = strategy.num_replicas_in_sync == 1 and not gpus
+    named_so = {"class_name": settings.optimizer, "config": {"learning_rate": rate}}
+    optimizer = Adam(rate) if settings.optimizer == "adam" and one_cpu else keras.optimizers.get(named_so)
     core.compile(
         optimizer,
         loss=MixtureLoss(settings.components, targets or len(settings.scenario.targets)) if posterior else "mse",
         metrics=[] if posterior else [R2(settings.scenario.targets)],
         # Several batches in one call of the graph. With several replicas, Keras fails at more than one.
         steps_per_execution=min(steps, 100) if strategy.num_replicas_in_sync == 1 else 1,
-        jit_compile=False if not tf.config.list_logical_devices("GPU") else "auto",  # slower on a CPU
+        jit_compile="auto" if gpus else False,  # slower on a CPU
     )
     core.optimizer.build(core.trainable_variables)
     return core

@@ -12,7 +12,7 @@ from gait.scenarios import SCENARIOS
 from gait.training import fitting
 from gait.training.feed import Feed
 from gait.training.fitting import batch_parts, compiled_network, gathering_device, train
-from gait.training.network import TrainingModel, dense_network, swish
+from gait.training.network import Adam, TrainingModel, dense_network, swish
 from gait.training.run import RunConfig, TrainingSettings, load_run
 from gait.training.state import R2
 from tests.helpers.walks import SMALL_NETWORK
@@ -84,6 +84,39 @@ def test_a_network_is_fitted_with_the_swift_gradient_and_saved_as_keras_has_it()
     assert {layer.activation for layer in other.layers if layer.name.startswith("hidden")} == {keras.activations.tanh}
     saved = fitting.new_network(settings(), 60)
     assert {layer.activation for layer in saved.layers if layer.name.startswith("hidden")} == {keras.activations.silu}
+
+
+def test_adam_is_that_of_keras():
+    """Weights and moments after forty steps with a falling rate, to the rounding of float32; not Nadam's."""
+
+    def after(optimizer):
+        keras.utils.set_random_seed(3)
+        generator = np.random.default_rng(0)
+        model = TrainingModel(dense_network(20, 2, "swish", layers=3, units=30), parts=2)
+        model.compile(optimizer, loss="mse", jit_compile=False)
+        data = generator.normal(size=(400, 20)), generator.normal(size=(400, 2))
+        model.fit(*data, batch_size=20, epochs=2, shuffle=False, verbose=0)
+        assert int(optimizer.iterations) == 40
+        return [variable.numpy() for variable in (*model.weights, *optimizer.variables)]
+
+    def rate():
+        return keras.optimizers.schedules.InverseTimeDecay(0.004, decay_steps=10, decay_rate=1.0)
+
+    found, expected = after(Adam(rate())), after(keras.optimizers.Adam(rate()))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6, rtol=1e-5)
+    other = after(keras.optimizers.Nadam(rate()))
+    assert max(np.abs(ours - theirs).max() for ours, theirs in zip(found[:8], other[:8], strict=True)) > 1e-3
+
+
+def test_other_optimizers_and_devices_have_keras_s_own(monkeypatch):
+    def kind(**changes):
+        return type(compiled_network(settings(**changes), 60, 16, DEFAULT).optimizer)
+
+    assert kind() is Adam
+    assert kind(optimizer="nadam") is keras.optimizers.Nadam
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [tf.config.LogicalDevice("GPU:0", "GPU")])
+    assert kind() is keras.optimizers.Adam
 
 
 @pytest.mark.parametrize("rows", [1000, 1])
