@@ -37,7 +37,7 @@ INSIDE = {
     ],
     "recordings": [
         "columns", "raw", "recording", "clock", "hints", "text", "c3d_contents", "c3d", "repairs", "pressure", "units",
-        "tables", "forces", "events", "frame", "assembly", "opensim", "feet", "walking", "checks", "doubts", "cycles",
+        "tables", "forces", "events", "cycles", "frame", "assembly", "opensim", "feet", "walking", "checks", "doubts",
         "walkway", "integration", "reading", "steps",
     ],
     "inference": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gait.errors import InputError
+from gait.recordings.cycles import whole_spans
 from gait.recordings.events import NOTHING, Events, vertical_acceleration
 from gait.recordings.pressure import bridged
 from gait.recordings.recording import LOADED, Recording, between, stretches
@@ -75,10 +76,7 @@ def whole_strides(recording: Recording, events: Events) -> np.ndarray:
     Returns:
         Shape [strides, 2].
     """
-    spans = np.column_stack([events.touchdown[:-2], events.touchdown[2:]])
-    if not len(spans):
-        return spans
-    spans = spans[np.diff(spans, axis=1)[:, 0] < 1.5 * np.median(np.diff(spans, axis=1))]
+    spans = whole_spans(events.touchdown, 2)
     if recording.on_plates is None:
         return spans
     whole = [recording.on_plates[between(recording.t, begin, end)].all() for begin, end in spans]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gait.recordings.events import Events
+from gait.recordings.events import MISSED, Events
 
 PERCENT = np.linspace(0.0, 100.0, 101)
 """Parts of the gait cycle, %: 0 is a touchdown, 100 the next one of the same leg."""
@@ -12,10 +12,22 @@ PERCENT = np.linspace(0.0, 100.0, 101)
 
 def strides_of(events: Events, leg: str) -> np.ndarray:
     """Begin and end of each stride of a leg, from a touchdown to its next one; shape [strides, 2], s."""
-    own = np.sort(events.touchdown[events.leg == leg])
-    spans = np.column_stack([own[:-1], own[1:]])
-    # A stride that lasts as long as two has lost a touchdown.
-    return spans[np.diff(spans, axis=1)[:, 0] < 1.5 * np.median(np.diff(spans, axis=1))] if len(spans) else spans
+    return whole_spans(np.sort(events.touchdown[events.leg == leg]), 1)
+
+
+def whole_spans(times: np.ndarray, following: int) -> np.ndarray:
+    """Begin and end of each span from a touchdown to a following one, but those that have lost a touchdown.
+
+    Args:
+        times: touchdowns in their order, shape [n], s.
+        following: which touchdown after the first ends a span; 1 is the next.
+
+    Returns:
+        Shape [spans, 2], s.
+    """
+    spans = np.column_stack([times[:-following], times[following:]])
+    lengths = spans[:, 1] - spans[:, 0]
+    return spans[lengths < MISSED * np.median(lengths)] if len(spans) else spans
 
 
 def cycles(t: np.ndarray, values: np.ndarray, spans: np.ndarray) -> np.ndarray:

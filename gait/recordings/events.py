@@ -12,12 +12,13 @@ from gait.recordings.recording import HOLD, LOADED, SIDES, TURNS, Recording, bet
 
 NOTHING = "nothing"
 """Source of the events of a recording that tells none."""
+MISSED = 1.5
+"""Usual times between two touchdowns that mean that one between them is missing."""
 _LIGHT = 40.0  # kg, below which 20 N are too large a part of the weight
 _PART_OF_WEIGHT = 0.025  # 20 N of 80 kg
 _BRUSH = 0.3  # of the usual largest force of a contact
 _OFTEN = 0.05  # of the time, below zero: more often than a plate whose swing was set to zero
 _NOISES = 3.0  # standard deviations of a plate without a load
-_MISSED = 1.5  # usual times between touchdowns, from which one is missing
 _FASTEST = 0.25  # s, the shortest step of a person
 _SWINGING = 0.3  # m/s, above which a heel is in the air
 _AT_REST = 0.06  # of its greatest speed, below which a heel has come to rest
@@ -134,7 +135,7 @@ def lost_touchdowns(events: Events) -> np.ndarray:
     lost = np.zeros(len(events), bool)
     if len(events) > 2:
         apart = np.diff(events.touchdown)
-        lost[1:] = (apart > _MISSED * np.median(apart)) | (events.leg[1:] == events.leg[:-1])
+        lost[1:] = (apart > MISSED * np.median(apart)) | (events.leg[1:] == events.leg[:-1])
     return lost
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gait.errors import InputError
-from gait.recordings.columns import FORCE, LENGTH, TIME
+from gait.recordings.columns import FORCE, LENGTH, RELATIVE_FORCE, TIME
 from gait.recordings.raw import Raw
 from gait.recordings.recording import GRAVITY
 
@@ -39,15 +39,13 @@ def chosen_units(units: str | dict | None) -> dict[str, str]:
     Raises:
         InputError: if a unit is not known.
     """
-    known = {"length": LENGTH, "force": FORCE, "time": TIME}
+    known = {"length": {*LENGTH}, "force": {*FORCE, *RELATIVE_FORCE}, "time": {*TIME}}
     if units is None:
         return {}
     if isinstance(units, str):
         found = {}
         for unit in (part.strip() for part in units.split(",") if part.strip()):
             kind = next((kind for kind, scales in known.items() if unit.lower() in scales), None)
-            if kind is None and unit.lower() in ("bw", "n/kg", "%bw"):
-                kind = "force"
             if kind is None:
                 raise InputError(f"units are such as mm, kN or ms. Received: {unit}. Correct it.")
             found[kind] = unit.lower()
@@ -55,9 +53,7 @@ def chosen_units(units: str | dict | None) -> dict[str, str]:
     if not isinstance(units, Mapping):
         raise InputError(f"units are such as mm, kN or ms. Received: {units}. Correct it.")
     for kind, unit in units.items():
-        if kind not in known or not isinstance(unit, str) or (
-            unit.lower() not in known[kind] and not (kind == "force" and unit.lower() in ("bw", "n/kg", "%bw"))
-        ):  # fmt: skip
+        if kind not in known or not isinstance(unit, str) or unit.lower() not in known[kind]:
             raise InputError(
                 f"units has the keys length, force and time with units such as mm, kN and ms. Received: {kind}: {unit}."
             )

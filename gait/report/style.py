@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gait.parameters import QUANTITIES
@@ -16,6 +17,7 @@ TRUTH, NETWORK, BEST, SECOND = "0.55", "#1f5fa8", "#d1495b", "#2a9d5c"
 """Colours of the truth, of a network's answers, of the best possible answers, and of a second quantity."""
 FORMATS = ("png", "svg", "pdf")
 """Formats that figures are written in."""
+_DPI = 130
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -63,7 +65,12 @@ def save(figure: Figure, path: AnyPath, also: Sequence[str] = ()) -> list[str]:
     stem, own = path.name.rsplit(".", 1)
     paths = [path, *(path.with_name(f"{stem}.{form}") for form in also if form != own)]
     for each in paths:
+        form = each.name.rsplit(".", 1)[1]
         with files.replacing(each) as temporary:
-            figure.savefig(temporary, dpi=130, format=each.name.rsplit(".", 1)[1])
+            if form == "png":  # the same bytes as by `savefig`, which draws twice
+                figure.dpi = _DPI
+                FigureCanvasAgg(figure).print_png(temporary)
+            else:
+                figure.savefig(temporary, dpi=_DPI, format=form)
         figure.set_layout_engine("none")  # everything has found its place, in all formats
     return [each.name for each in paths]
