@@ -14,6 +14,7 @@ from scipy.integrate import DOP853
 from gait.simulation import model
 from gait.simulation.conditions import Conditions
 from gait.simulation.model import Event, Outcome, Phase
+from gait.simulation.taylor import symbols  # noqa: F401 - lets numba compile calls of the model
 from tests.benchmarks.walker import Walked, starting_outcomes
 
 TOLERANCE = 3e-13
