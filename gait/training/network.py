@@ -27,7 +27,7 @@ def dense_network(
     Args:
         inputs: number of preprocessed inputs, shape [n, inputs].
         outputs: number of standardised targets, shape [n, outputs].
-        activation: of the hidden layers.
+        activation: of the hidden layers, by its name in Keras or as a function.
         layers: number of hidden layers; `units`: units in each.
 
     Source:
