@@ -34,11 +34,14 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def _on_one_cpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether training has a CPU for itself: one replica, and no GPU."""
+    return strategy.num_replicas_in_sync == 1 and not tf.config.list_logical_devices("GPU")
+
+
 def batch_parts(strategy: tf.distribute.Strategy, batch_size: int) -> int:
     """Number of parts of a batch that go through the network side by side: one for each core, and one on a GPU."""
-    if strategy.num_replicas_in_sync > 1 or tf.config.list_logical_devices("GPU"):
-        return 1
-    return min(cores(), batch_size)
+    return min(cores(), batch_size) if _on_one_cpu(strategy) else 1
 
 
 def gathering_device(strategy: tf.distribute.Strategy, dataset: Dataset, config: RunConfig) -> str | None:
@@ -276,17 +279,18 @@ def compiled_network(
     activation = swish if settings.activation == "swish" else None
     core = TrainingModel(new_network(settings, width, targets, activation), parts, batch_of)
     posterior = settings.estimate == "posterior"
-    rate, gpus = learning_rate(settings, steps), tf.config.list_logical_devices("GPU")
-    one_cpu = strategy.num_replicas_in_sync == 1 and not gpus
-    named_so = {"class_name": settings.optimizer, "config": {"learning_rate": rate}}
-    optimizer = Adam(rate) if settings.optimizer == "adam" and one_cpu else keras.optimizers.get(named_so)
+    rate = learning_rate(settings, steps)
+    if settings.optimizer == "adam" and _on_one_cpu(strategy):
+        optimizer = Adam(rate)
+    else:
+        optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     core.compile(
         optimizer,
         loss=MixtureLoss(settings.components, targets or len(settings.scenario.targets)) if posterior else "mse",
         metrics=[] if posterior else [R2(settings.scenario.targets)],
         # Several batches in one call of the graph. With several replicas, Keras fails at more than one.
         steps_per_execution=min(steps, 100) if strategy.num_replicas_in_sync == 1 else 1,
-        jit_compile="auto" if gpus else False,  # slower on a CPU
+        jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,  # slower on a CPU
     )
     core.optimizer.build(core.trainable_variables)
     return core
